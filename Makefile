@@ -1,0 +1,33 @@
+# pincall: make run, make test, make build. Everything else is for those who work on it.
+
+GO ?= go
+
+# What every benchmark of bench/, a module of its own, is called with: make bench-verify DB=postgres STORED=1000000
+BENCHES := bench-verify bench-ear bench-calls bench-load bench-crash bench-fraud
+
+.PHONY: run build test lint bench $(BENCHES)
+
+run: ## starts the server with its simulator: no account, no carrier, no database to install
+	$(GO) run ./cmd/pincall serve
+
+build: ## bin/pincall: one static file
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/pincall ./cmd/pincall
+
+test: ## the whole suite; the race detector needs cgo and a C compiler
+	./scripts/deps
+	$(GO) vet ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
+
+lint: ## form, vet, and staticcheck where the module proxy can be reached
+	@unformed=$$(gofmt -l .); if [ -n "$$unformed" ]; then echo "run gofmt -w on:"; echo "$$unformed"; exit 1; fi
+	$(GO) vet ./...
+	@if $(GO) run honnef.co/go/tools/cmd/staticcheck@latest -version >/dev/null 2>&1; then \
+		$(GO) run honnef.co/go/tools/cmd/staticcheck@latest ./...; \
+	else echo "staticcheck cannot be downloaded here: skipped"; fi
+
+bench: $(BENCHES) ## every benchmark at its defaults, each within a minute
+
+# Variables given to make (DB=postgres, N=1000, ...) reach the benchmark through its environment.
+$(BENCHES): bench-%:
+	@test -d bench/$* || { echo "there is no bench/$* yet"; exit 1; }
+	cd bench && $(GO) run ./$*
