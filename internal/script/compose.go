@@ -1,0 +1,274 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/pincall/pincall/internal/secret"
+)
+
+// Message is what is to be told. The zero value of every field but Lang and
+// Code is a working default.
+type Message struct {
+	Lang  string // BCP 47; see Match
+	Brand string // who calls; empty: the greeting names no one
+	Code  secret.Code
+
+	Gate Gate // empty: GateNone
+	Menu bool // offer to replay and to report; only where keys can be taken
+
+	Amount *Money // what is paid, spoken before the code; nil: no payment
+	Payee  string // who is paid; empty: not named
+
+	PlainDigits bool          // say "nine", not "number nine"
+	Longest     time.Duration // the call's cap; zero: 120 s
+	Valid       time.Duration // how long the code counts, for SMS; zero: 10 minutes
+}
+
+const (
+	defaultLongest = 120 * time.Second
+	defaultValid   = 10 * time.Minute
+)
+
+// Errors of Compose that a caller may want to tell apart.
+var (
+	ErrNoCode  = errors.New("the message has no code")
+	ErrTooLong = errors.New("two readouts do not fit the longest call")
+	ErrName    = errors.New("a brand or payee sounds like a code")
+)
+
+// Compose makes the default script: silence, greeting, amount and payee, gate,
+// warning, the code two or three times, menu, good-bye. The third readout, and
+// the menu with its replay, are there only if they fit m.Longest; if two
+// readouts do not fit, the error is ErrTooLong.
+func Compose(m Message) (Script, error) {
+	c, err := newComposer(m)
+	if err != nil {
+		return Script{}, fmt.Errorf("compose script: %w", err)
+	}
+	longest := m.Longest
+	if longest == 0 {
+		longest = defaultLongest
+	}
+	// In order of preference: the menu can report abuse and replay the code, so
+	// it is worth more than a third readout.
+	for _, try := range []struct {
+		readouts int
+		menu     bool
+	}{{3, true}, {2, true}, {3, false}, {2, false}} {
+		if try.menu && !m.Menu {
+			continue
+		}
+		s := c.script(try.readouts, try.menu)
+		need := s.Duration()
+		if try.menu {
+			need += total(s.Readout(1))
+		}
+		if need <= longest {
+			return s, nil
+		}
+	}
+	return Script{}, fmt.Errorf("compose script: %w", ErrTooLong)
+}
+
+// composer holds a message that was checked: its gate is named, its brand and
+// payee are normalised, and digits are those of its code.
+type composer struct {
+	lex    *lexicon
+	m      Message
+	digits string
+}
+
+func newComposer(m Message) (*composer, error) {
+	tag, err := Match(m.Lang)
+	if err != nil {
+		return nil, err
+	}
+	if m.Code.IsZero() {
+		return nil, ErrNoCode
+	}
+	if m.Gate == "" {
+		m.Gate = GateNone
+	}
+	if _, err := ParseGate(string(m.Gate)); err != nil {
+		return nil, err
+	}
+	if m.Amount != nil {
+		if err := m.Amount.check(); err != nil {
+			return nil, err
+		}
+	}
+	c := &composer{lex: catalog()[tag], m: m, digits: m.Code.Reveal()}
+	c.m.Brand, c.m.Payee = NormalizePayee(m.Brand), NormalizePayee(m.Payee)
+	return c, c.checkNames()
+}
+
+// checkNames refuses names by the rules of CheckBrand, and those that a
+// listener would write down as a code.
+func (c *composer) checkNames() error {
+	if c.m.Brand != "" {
+		if err := CheckBrand(c.m.Brand); err != nil {
+			return err
+		}
+	}
+	if c.m.Payee != "" {
+		if err := CheckPayee(c.m.Payee); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{c.m.Brand, c.m.Payee} {
+		for _, r := range c.lex.listen(name) {
+			if len(r.digits) >= shortest {
+				return ErrName
+			}
+		}
+	}
+	return nil
+}
+
+// script lays out the parts.
+func (c *composer) script(readouts int, menu bool) Script {
+	parts := []Part{c.silence(SectionIntro, time.Second)}
+	parts = append(parts, c.intro()...)
+	if c.m.Gate != GateNone {
+		parts = append(parts, c.lex.gate(c.m.Gate), c.silence(SectionWarning, 500*time.Millisecond))
+	}
+	parts = append(parts, c.say(SectionWarning, "warning", nil)...)
+	parts = append(parts, c.silence(SectionWarning, 700*time.Millisecond))
+	for n := 1; n <= readouts; n++ {
+		parts = append(parts, c.readout(n)...)
+	}
+	if menu {
+		parts = append(parts, c.lex.menu())
+	}
+	return Script{Lang: c.lex.Tag, Parts: append(parts, c.say(SectionBye, "bye", nil)...)}
+}
+
+// intro says who calls and, where something is paid, what and to whom.
+func (c *composer) intro() []Part {
+	vars := map[string]Part{
+		"brand": {Kind: KindBrand, Words: c.m.Brand},
+		"payee": {Kind: KindPayee, Words: c.m.Payee},
+	}
+	greeting := "greeting"
+	if c.m.Brand == "" {
+		greeting = "greeting_plain"
+	}
+	parts := c.say(SectionIntro, greeting, vars)
+	if c.m.Amount != nil {
+		vars["amount"] = Part{Kind: KindAmount, Words: c.lex.spoken(*c.m.Amount)}
+	}
+	if name := c.m.payment(); name != "" {
+		parts = append(parts, c.say(SectionIntro, name, vars)...)
+	}
+	return append(parts, c.silence(SectionIntro, 400*time.Millisecond))
+}
+
+// payment is the name of the phrase for what the message tells of a payment.
+func (m Message) payment() string {
+	switch {
+	case m.Amount != nil && m.Payee != "":
+		return "payment"
+	case m.Amount != nil:
+		return "payment_amount"
+	case m.Payee != "":
+		return "payment_payee"
+	}
+	return ""
+}
+
+// readout reads the code for the n-th time: its introduction, a silence, and
+// the digits with silences between them.
+func (c *composer) readout(n int) []Part {
+	phrase := map[int]string{1: "code", 2: "repeat", 3: "once_more"}[n]
+	parts := c.say(SectionReadout, phrase, nil)
+	parts = append(parts, c.silence(SectionReadout, beforeDigits(n)))
+	for i := range len(c.digits) {
+		parts = append(parts, c.lex.digit(c.digits[i], c.m.PlainDigits))
+		if i+1 < len(c.digits) {
+			parts = append(parts, c.silence(SectionReadout, gap(n, i+1, len(c.digits))))
+		}
+	}
+	parts = append(parts, c.silence(SectionReadout, 900*time.Millisecond))
+	for i := range parts {
+		parts[i].Readout = n
+	}
+	return parts
+}
+
+// beforeDigits is the silence before the first digit of the n-th readout.
+func beforeDigits(n int) time.Duration {
+	if n == 1 {
+		return 1000 * time.Millisecond
+	}
+	return 800 * time.Millisecond
+}
+
+// gap is the silence after the i-th of total digits in the n-th readout. The
+// readouts differ, because a fault that depends on timing (a burst of loss, a
+// voice activity detector) would otherwise hit the same digit each time: the
+// first goes by threes, the second is slow and even, the third goes by pairs.
+func gap(n, i, total int) time.Duration {
+	base, group := 500*time.Millisecond, 3
+	switch n {
+	case 2:
+		return 700 * time.Millisecond
+	case 3:
+		base, group = 400*time.Millisecond, 2
+	}
+	// A group takes in a digit that would be left alone at the end.
+	if total > shortest+1 || n == 3 {
+		if i%group == 0 && total-i >= 2 {
+			return base + 350*time.Millisecond
+		}
+	}
+	return base
+}
+
+func (c *composer) silence(s Section, d time.Duration) Part {
+	return Part{Kind: KindSilence, Section: s, Lang: c.lex.Tag, Silence: d}
+}
+
+// say splits a phrase at its variables into parts.
+func (c *composer) say(s Section, name string, vars map[string]Part) []Part {
+	parts := c.lex.split(name, vars)
+	for i := range parts {
+		parts[i].Section = s
+	}
+	return parts
+}
+
+// maxText is the longest announcement, in letters.
+const maxText = 1500
+
+// ComposeText makes the script of an announcement: a silence, and the text as
+// it is. It refuses an empty text, one of more than 1500 letters and one with
+// control characters; line breaks and tabs become spaces.
+func ComposeText(lang, text string) (Script, error) {
+	tag, err := Match(lang)
+	if err != nil {
+		return Script{}, fmt.Errorf("compose text: %w", err)
+	}
+	if !utf8.ValidString(text) {
+		return Script{}, errors.New("compose text: want valid UTF-8")
+	}
+	text = strings.Join(strings.Fields(norm.NFC.String(text)), " ")
+	switch {
+	case !strings.ContainsFunc(text, speakable):
+		return Script{}, errors.New("compose text: want at least one letter or digit")
+	case utf8.RuneCountInString(text) > maxText:
+		return Script{}, fmt.Errorf("compose text: want at most %d letters", maxText)
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return Script{}, errors.New("compose text: want no control characters")
+	}
+	return Script{Lang: tag, Parts: []Part{
+		{Kind: KindSilence, Section: SectionIntro, Lang: tag, Silence: time.Second},
+		{Kind: KindText, Section: SectionIntro, Lang: tag, Words: text},
+	}}, nil
+}
