@@ -1,0 +1,81 @@
+// Package jobs is the contract of the durable queue: work that has been
+// promised in the same transaction as the state that needs it. It knows leases,
+// fences and due times; it does not know what the work is.
+//
+// One row per node is its heartbeat. A leased job belongs to (node, lease
+// number): whoever holds an older pair can write nothing more. A node that
+// cannot renew its row must stop starting work before the row expires, and an
+// expired row is never revived: the process goes on under a new node id.
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Kind says which worker a job is for.
+type Kind string
+
+// The kinds of work.
+const (
+	Deliver Kind = "deliver" // subject: an attempt
+	Step    Kind = "step"    // subject: a verification whose next step is due
+)
+
+// Heartbeat timing. A dead node's jobs are back within TTL plus one reaping.
+const (
+	HeartbeatEvery = 2 * time.Second
+	HeartbeatTTL   = 8 * time.Second
+	ReapEvery      = 500 * time.Millisecond
+)
+
+// ErrLeaseLost says that the job now belongs to somebody else, or is finished:
+// stop, and write nothing more.
+var ErrLeaseLost = errors.New("jobs: lease lost")
+
+// ErrNodeExpired says that the node's row has expired: take a new node id.
+var ErrNodeExpired = errors.New("jobs: node expired")
+
+// New is a job to be written with the state that needs it.
+type New struct {
+	Kind    Kind
+	Subject string
+	// Order serialises: of the unfinished jobs of one order key only the oldest
+	// can be leased. Empty means no order.
+	Order []byte
+	Due   time.Time
+}
+
+// Lease is the fence: the right to write on behalf of a job.
+type Lease struct {
+	Job  int64
+	Node string
+	N    int // how often the job has been leased, this time included
+}
+
+// Job is leased work.
+type Job struct {
+	Lease   Lease
+	Kind    Kind
+	Subject string
+}
+
+// Queue is what a worker needs of the store. All times are the store's own
+// clock.
+type Queue interface {
+	// Join writes a new node's row and gives back its id.
+	Join(ctx context.Context) (node string, err error)
+	// Beat renews the row. ErrNodeExpired when it is too late.
+	Beat(ctx context.Context, node string) error
+	// Leave deletes the row and frees what the node still holds.
+	Leave(ctx context.Context, node string) error
+	// Lease takes at most n due jobs.
+	Lease(ctx context.Context, node string, n int) ([]Job, error)
+	// Reap frees the jobs of nodes whose row has expired, and says how many.
+	Reap(ctx context.Context) (int, error)
+	// Postpone gives a leased job back, due again after d. ErrLeaseLost.
+	Postpone(ctx context.Context, l Lease, d time.Duration) error
+	// NextDue says when the earliest job that nobody holds is due.
+	NextDue(ctx context.Context) (due time.Time, ok bool, err error)
+}
