@@ -1,0 +1,211 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pincall/pincall/internal/carrier"
+	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/outcome"
+	"github.com/pincall/pincall/internal/phone"
+	"github.com/pincall/pincall/internal/script"
+	"github.com/pincall/pincall/internal/secret"
+)
+
+// Delivery is what a worker needs to make one attempt.
+type Delivery struct {
+	Lease        jobs.Lease
+	Verification Verification
+	Attempt      Attempt
+	To           phone.Number
+	// Message has no code when the verification has ended.
+	Message script.Message
+	// Routes are those that may still be tried, best first.
+	Routes []carrier.Route
+	Now    time.Time
+}
+
+// ErrGone says that the attempt of a job is not on record.
+var ErrGone = errors.New("verify: no such attempt")
+
+// Delivery reads what a worker needs, with the number and the code opened.
+func (c *Core) Delivery(ctx context.Context, l jobs.Lease, attempt string) (Delivery, error) {
+	s, err := c.cfg.Store.ReadAttempt(ctx, attempt)
+	if errors.Is(err, ErrAbsent) {
+		return Delivery{}, ErrGone
+	}
+	if err != nil {
+		return Delivery{}, fmt.Errorf("read the attempt: %w", err)
+	}
+	d := Delivery{Lease: l, Verification: *s.Verification, Now: s.Now}
+	for _, a := range s.Attempts {
+		if a.ID == attempt {
+			d.Attempt = a
+		}
+	}
+	if d.To, err = c.number(d.Verification); err != nil {
+		return d, err
+	}
+	if d.Message, err = c.message(d.Verification); err != nil {
+		return d, err
+	}
+	d.Routes = c.untried(d.Verification, s.Attempts, d.Attempt)
+	return d, nil
+}
+
+// message opens what must be said.
+func (c *Core) message(v Verification) (script.Message, error) {
+	m := script.Message{Lang: v.Settings.Language, Brand: v.Settings.Brand, PlainDigits: v.Settings.PlainDigits}
+	if len(v.Sealed) == 0 {
+		return m, nil
+	}
+	b, err := c.cfg.Keys.Open(v.Sealed, "code", v.Account, v.ID)
+	if err != nil {
+		return m, fmt.Errorf("open the code: %w", err)
+	}
+	var plain sealedCode
+	if err := json.Unmarshal(b, &plain); err != nil {
+		return m, errors.New("open the code: its stored form cannot be read")
+	}
+	if m.Code, err = secret.ParseCode(plain.Code); err != nil {
+		return m, fmt.Errorf("open the code: %w", err)
+	}
+	if plain.Payee != "" {
+		m.Amount = &script.Money{Minor: plain.Minor, Currency: plain.Currency}
+		m.Payee = plain.Payee
+	}
+	return m, nil
+}
+
+// Dialling is what a worker is about to do.
+type Dialling struct {
+	Route   string
+	Gate    script.Gate
+	Ungated bool
+	Screen  secret.Text // screen digits; zero: none
+}
+
+// Dial records, durably and before anything leaves, that the attempt is about
+// to be placed. It says false where the attempt must not be placed any more; its
+// job is then finished. jobs.ErrLeaseLost when the job belongs to another.
+func (c *Core) Dial(ctx context.Context, d Delivery, what Dialling) (bool, error) {
+	var screen []byte
+	if !what.Screen.IsZero() {
+		var err error
+		v := d.Verification
+		if screen, err = c.cfg.Keys.Seal([]byte(what.Screen.Reveal()), "screen", v.Account, v.ID, d.Attempt.ID); err != nil {
+			return false, fmt.Errorf("seal the screen digits: %w", err)
+		}
+	}
+	var may bool
+	err := c.leased(ctx, d, func(s State, v Verification, a Attempt) (Writes, error) {
+		why := mayDial(v, a, s.Now)
+		may = why == ""
+		if !may {
+			return c.abandon(s, d.Lease, a, why), nil
+		}
+		a.State, a.Route, a.DialledAt = StateDialling, what.Route, s.Now
+		a.Gate, a.Ungated, a.Screen = what.Gate, what.Ungated, screen
+		return Writes{Attempts: []Attempt{a}}, nil
+	})
+	return may, err
+}
+
+// mayDial says why an attempt must not be placed; empty: it may.
+func mayDial(v Verification, a Attempt, now time.Time) string {
+	switch {
+	case a.State != StateQueued:
+		return "it had begun or ended already"
+	case v.statusAt(now) != Pending:
+		return "the verification has ended"
+	case a.Channel == phone.Voice && v.ExpiresAt.Sub(now) < NeededForCall:
+		return "too little time was left for a call"
+	}
+	return ""
+}
+
+// abandon ends an attempt that was not placed and finishes its job.
+func (c *Core) abandon(s State, l jobs.Lease, a Attempt, why string) Writes {
+	d := c.draft(s, a.Account)
+	d.w.Finish = &l
+	if a.open() {
+		d.settled(a, outcome.Ending{Outcome: outcome.Canceled, Reason: why})
+	}
+	return d.writes()
+}
+
+// Placed records the carrier's reference, before the attempt is followed. For a
+// message this is also when the time of the step begins.
+func (c *Core) Placed(ctx context.Context, d Delivery, ref carrier.Ref) error {
+	return c.leased(ctx, d, func(s State, v Verification, a Attempt) (Writes, error) {
+		a.State, a.Ref = StatePlaced, string(ref)
+		w := c.draft(s, v.Account)
+		w.w.Attempts = append(w.w.Attempts, a)
+		if a.Channel == phone.SMS {
+			w.schedule(v, a)
+		}
+		return w.writes(), nil
+	})
+}
+
+// Progress records what a carrier reported, and says why the call must stop, if
+// it must.
+func (c *Core) Progress(ctx context.Context, d Delivery, e carrier.Event) (stop string, err error) {
+	err = c.leased(ctx, d, func(s State, _ Verification, a Attempt) (Writes, error) {
+		stop = a.Stop
+		switch e.Kind {
+		case carrier.Ringing:
+			a.State = StateRinging
+		case carrier.Answered:
+			a.State, a.AnsweredAt = StateInCall, s.Now
+		case carrier.GatePassed:
+			a.GatePassed = true
+		case carrier.ReadOnce:
+			a.Readouts = max(a.Readouts, e.Readout)
+		default:
+			return Writes{}, nil
+		}
+		return Writes{Attempts: []Attempt{a}}, nil
+	})
+	return stop, err
+}
+
+// leased carries out a plan on behalf of a job, behind its fence.
+func (c *Core) leased(ctx context.Context, d Delivery, p func(State, Verification, Attempt) (Writes, error)) error {
+	var stops []string
+	var woke bool
+	v := d.Verification
+	op := Op{
+		Need: Need{Account: v.Account, Verification: v.ID, Limits: []string{accountKey(v.Account)}, Lease: &d.Lease},
+		Plan: func(s State) (Writes, error) {
+			if !s.Leased || s.Verification == nil {
+				return Writes{}, jobs.ErrLeaseLost
+			}
+			for _, a := range s.Attempts {
+				if a.ID == d.Attempt.ID {
+					w, err := p(s, *s.Verification, a)
+					stops, woke = stopped(w), len(w.Jobs) > 0
+					return w, err
+				}
+			}
+			return Writes{}, jobs.ErrLeaseLost
+		},
+	}
+	if err := c.cfg.Store.Do(ctx, op); err != nil {
+		return err
+	}
+	c.tell(stops, woke)
+	return nil
+}
+
+// Stops tells which of the attempts in progress must stop, and why: for workers
+// whose process did not hear it from Signal.
+func (c *Core) Stops(ctx context.Context, attempts []string) (map[string]string, error) {
+	return c.cfg.Store.Stops(ctx, attempts)
+}
+
+// Signal gives the news of this process.
+func (c *Core) Signal() *Signal { return c.cfg.Signal }

@@ -1,0 +1,167 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/pincall/pincall/internal/guard"
+	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/outcome"
+	"github.com/pincall/pincall/internal/phone"
+	"github.com/pincall/pincall/internal/secret"
+)
+
+// Settle records how an attempt ended, and decides what follows: another route
+// if and only if the phone cannot have rung, else the next step of the workflow,
+// else nothing (the person may ask again). It finishes the job.
+func (c *Core) Settle(ctx context.Context, d Delivery, e outcome.Ending) error {
+	next := secret.NewID(c.cfg.Now(), c.cfg.Rand)
+	err := c.leased(ctx, d, func(s State, v Verification, a Attempt) (Writes, error) {
+		return c.planSettle(s, d.Lease, a, settlement{e, next}), nil
+	})
+	if err != nil {
+		return fmt.Errorf("settle: %w", err)
+	}
+	return nil
+}
+
+// settlement is an ending with the id of the attempt that may follow.
+type settlement struct {
+	outcome.Ending
+	next string
+}
+
+// planSettle is the settling's pure half.
+func (c *Core) planSettle(s State, l jobs.Lease, a Attempt, e settlement) Writes {
+	v, d := *s.Verification, c.draft(s, a.Account)
+	d.w.Finish = &l
+	if !a.open() {
+		return d.writes()
+	}
+	d.settled(a, e.Ending)
+	s = s.with(d.w)
+	live := v.statusAt(s.Now) == Pending
+	switch {
+	case e.Outcome == outcome.Reported:
+		d.count(v.LimitKey, guard.Block(s.Limits[v.LimitKey]))
+		if live {
+			d.end(Group{v, s.Attempts}, Failed, ReasonReported)
+		}
+	case !live:
+	case mayReroute(e.Ending) && len(c.untried(v, s.Attempts, a)) > 0:
+		d.reroute(v, a, e.next)
+	default:
+		c.follow(d, s, a, e)
+	}
+	return d.writes()
+}
+
+// mayReroute says whether another route may be tried for the same send: only
+// where the phone cannot have rung, and the number is not to blame.
+func mayReroute(e outcome.Ending) bool {
+	return !e.MayHaveRung && (e.Fault == outcome.FaultCarrier || e.Fault == outcome.FaultOurs)
+}
+
+// reroute makes the same send again as a new attempt: the worker chooses among
+// the routes that were not tried. It is not counted as another send.
+func (d *draft) reroute(v Verification, failed Attempt, id string) {
+	if failed.Channel == phone.Voice {
+		d.acc.Open++
+		d.touched = true
+	}
+	d.queue(v, Attempt{ID: id, N: failed.N + 1, Send: failed.Send, Step: failed.Step, Channel: failed.Channel}, d.now)
+}
+
+// follow decides what comes after a send that is over.
+func (c *Core) follow(d *draft, s State, a Attempt, e settlement) {
+	v := *s.Verification
+	switch {
+	case a.Step != v.Step || busyNow(s.Attempts) || e.Outcome == outcome.Canceled:
+	case e.Outcome.Reached():
+		if a.Channel == phone.Voice { // a message's time began when it was accepted
+			d.schedule(v, a)
+		}
+	case v.Step+1 < len(v.Settings.Workflow):
+		c.advance(d, s, e.next)
+	case e.Permanent:
+		d.end(Group{v, s.Attempts}, Failed, ReasonRefused)
+	}
+}
+
+// busyNow says whether anything of the verification is still on its way.
+func busyNow(attempts []Attempt) bool {
+	for _, a := range attempts {
+		if a.open() {
+			return true
+		}
+	}
+	return false
+}
+
+// schedule promises the step after a's, at the end of a's time.
+func (d *draft) schedule(v Verification, a Attempt) {
+	if a.Step == v.Step && v.Step+1 < len(v.Settings.Workflow) {
+		d.promise(v, d.now.Add(v.step().Timeout))
+	}
+}
+
+// advance begins the next step that the guard and the verification's own limits
+// allow. Where the guard says "not now", the step is tried again later.
+func (c *Core) advance(d *draft, s State, id string) {
+	v := *s.Verification
+	for v.Step+1 < len(v.Settings.Workflow) {
+		v.Step++
+		ch := v.step().Channel
+		if c.maySend(v, s, ch, true) != nil {
+			continue
+		}
+		switch decision := c.send(d, s, v, Attempt{ID: id, Channel: ch}); decision.Answer {
+		case guard.Allow:
+			return
+		case guard.Wait:
+			d.promise(v, s.Now.Add(decision.RetryAfter))
+			return
+		}
+	}
+}
+
+// Step begins the step whose time has come, for the subject of a step job. It
+// finishes the job.
+func (c *Core) Step(ctx context.Context, l jobs.Lease, subject string) error {
+	account, verification, _ := strings.Cut(subject, "/")
+	id := secret.NewID(c.cfg.Now(), c.cfg.Rand)
+	var woke bool
+	var stops []string
+	op := Op{
+		Need: Need{Account: account, Verification: verification, Limits: []string{accountKey(account)}, Lease: &l},
+		Plan: func(s State) (Writes, error) {
+			if !s.Leased {
+				return Writes{}, jobs.ErrLeaseLost
+			}
+			d := c.draft(s, account)
+			if v := s.Verification; v != nil && v.statusAt(s.Now) == Pending && !calling(s.Attempts) {
+				c.advance(d, s, id)
+			}
+			d.w.Finish = &l
+			w := d.writes()
+			stops, woke = stopped(w), len(w.Jobs) > 0
+			return w, nil
+		},
+	}
+	if err := c.cfg.Store.Do(ctx, op); err != nil {
+		return fmt.Errorf("step: %w", err)
+	}
+	c.tell(stops, woke)
+	return nil
+}
+
+// calling says whether a call is on its way: its end will see to the next step.
+func calling(attempts []Attempt) bool {
+	for _, a := range attempts {
+		if a.Channel == phone.Voice && a.open() {
+			return true
+		}
+	}
+	return false
+}
