@@ -1,0 +1,102 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pincall/pincall/internal/carrier"
+	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/outcome"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// follow records what the carrier reports until the attempt has ended, and
+// hangs up when the core says so.
+func (w *Worker) follow(ctx context.Context, d verify.Delivery, c carrier.Carrier, ref carrier.Ref) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop, unwatch := w.wake.Watch(d.Attempt.ID)
+	defer unwatch()
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-stop:
+			w.hangup(ctx, d, c, ref)
+		case <-done:
+		}
+	}()
+	// A stop that was decided before the watching began is on record.
+	if stops, err := w.cfg.Core.Stops(ctx, []string{d.Attempt.ID}); err == nil && len(stops) > 0 {
+		w.wake.Stop(d.Attempt.ID)
+	}
+	e, err := c.Follow(ctx, ref, func(e carrier.Event) { w.progress(ctx, d, e, cancel) })
+	if err != nil {
+		// The process stops, or the lease is lost: whoever holds the job next
+		// goes on with it.
+		return
+	}
+	w.settle(ctx, d, e)
+}
+
+// progress records an event. When the lease is lost, following ends.
+func (w *Worker) progress(ctx context.Context, d verify.Delivery, e carrier.Event, cancel func()) {
+	if e.Kind == carrier.Reading {
+		return
+	}
+	stop, err := w.cfg.Core.Progress(ctx, d, e)
+	switch {
+	case errors.Is(err, jobs.ErrLeaseLost):
+		cancel()
+	case err != nil:
+		w.cfg.Log.Error("progress cannot be recorded", "attempt", d.Attempt.ID, "event", e.Kind, "error", err)
+	case stop != "":
+		w.wake.Stop(d.Attempt.ID)
+	}
+}
+
+// hangup ends a call, where the carrier can do that.
+func (w *Worker) hangup(ctx context.Context, d verify.Delivery, c carrier.Carrier, ref carrier.Ref) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangTimeout)
+	defer cancel()
+	if err := c.Hangup(ctx, ref); err != nil && !errors.Is(err, carrier.ErrCannot) {
+		w.cfg.Log.Warn("a call cannot be hung up", "attempt", d.Attempt.ID, "error", err)
+	}
+}
+
+// settle has the core record the ending, and writes the attempt's one log line.
+func (w *Worker) settle(ctx context.Context, d verify.Delivery, e outcome.Ending) {
+	err := w.persist(ctx, func() error { return w.cfg.Core.Settle(ctx, d, e) })
+	if errors.Is(err, jobs.ErrLeaseLost) {
+		return
+	}
+	if err != nil {
+		w.cfg.Log.Error("an attempt cannot be settled", "attempt", d.Attempt.ID, "error", err)
+		return
+	}
+	w.cfg.Log.Info("attempt ended", "attempt", d.Attempt.ID, "verification", d.Verification.ID,
+		"channel", d.Attempt.Channel, "route", d.Attempt.Route, "country", d.Verification.Country,
+		"outcome", e.Outcome, "reason", e.Reason, "fault", e.Fault, "may_have_rung", e.MayHaveRung, "detail", e.Detail)
+}
+
+// persist tries a write that must not be lost again, unless the lease is.
+func (w *Worker) persist(ctx context.Context, write func() error) error {
+	var err error
+	for i := range settleTries {
+		if err = write(); err == nil || errors.Is(err, jobs.ErrLeaseLost) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Duration(100<<i) * time.Millisecond):
+		}
+	}
+	return err
+}
+
+// route finds the route of an attempt that was begun.
+func (w *Worker) route(d verify.Delivery) (carrier.Route, bool) {
+	return w.cfg.Core.Route(d.Attempt.Route)
+}

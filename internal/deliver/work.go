@@ -1,0 +1,188 @@
+package deliver
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/pincall/pincall/internal/carrier"
+	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/outcome"
+	"github.com/pincall/pincall/internal/phone"
+	"github.com/pincall/pincall/internal/script"
+	"github.com/pincall/pincall/internal/secret"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// Timing of one attempt.
+const (
+	placeTimeout = 30 * time.Second
+	hangTimeout  = 10 * time.Second
+	retryAfter   = 2 * time.Second // of a job whose state could not be read
+	settleTries  = 5
+)
+
+// work does one job.
+func (w *Worker) work(ctx context.Context, j jobs.Job) {
+	if j.Kind == jobs.Step {
+		if err := w.cfg.Core.Step(ctx, j.Lease, j.Subject); err != nil {
+			w.giveBack(ctx, j, err)
+		}
+		return
+	}
+	d, err := w.cfg.Core.Delivery(ctx, j.Lease, j.Subject)
+	if err != nil {
+		w.giveBack(ctx, j, err)
+		return
+	}
+	switch {
+	case d.Attempt.State == verify.StateQueued:
+		w.place(ctx, j, d)
+	case d.Attempt.State == verify.StateEnded:
+		w.settle(ctx, d, outcome.Ending{Outcome: d.Attempt.Outcome, Reason: d.Attempt.Reason})
+	default:
+		w.resume(ctx, d)
+	}
+}
+
+// giveBack returns a job that could not be worked on.
+func (w *Worker) giveBack(ctx context.Context, j jobs.Job, why error) {
+	if ctx.Err() != nil || errors.Is(why, jobs.ErrLeaseLost) {
+		return
+	}
+	w.cfg.Log.Error("a job could not be worked on and will be tried again", "kind", j.Kind, "job", j.Lease.Job, "error", why)
+	if err := w.cfg.Queue.Postpone(ctx, j.Lease, retryAfter); err != nil && !errors.Is(err, jobs.ErrLeaseLost) {
+		w.cfg.Log.Error("a job cannot be given back", "job", j.Lease.Job, "error", err)
+	}
+}
+
+// resume goes on with an attempt that a lost worker had begun. Where the carrier
+// can still be asked, it is followed; otherwise nobody knows whether the phone
+// rang, so it is settled and never placed again.
+func (w *Worker) resume(ctx context.Context, d verify.Delivery) {
+	r, known := w.route(d)
+	if d.Attempt.Ref != "" && known && r.Carrier.Can().Resume {
+		w.follow(ctx, d, r.Carrier, carrier.Ref(d.Attempt.Ref))
+		return
+	}
+	w.settle(ctx, d, outcome.Ending{
+		Outcome: outcome.CarrierFailed, Reason: "the node that placed it was lost; the phone may have rung",
+		MayHaveRung: true, Fault: outcome.FaultOurs,
+	})
+}
+
+// place chooses a route, composes, records that it is dialling, and places.
+func (w *Worker) place(ctx context.Context, j jobs.Job, d verify.Delivery) {
+	if len(d.Routes) == 0 {
+		w.settle(ctx, d, refusal("no configured carrier can serve this"))
+		return
+	}
+	route := d.Routes[0]
+	call, what, err := w.compose(d, route)
+	if err != nil {
+		w.cfg.Log.Error("a message cannot be composed", "attempt", d.Attempt.ID, "language", d.Message.Lang, "error", err)
+		w.settle(ctx, d, refusal("the message could not be composed"))
+		return
+	}
+	if !w.fresh() {
+		w.giveBack(ctx, j, errors.New("the heartbeat does not hold"))
+		return
+	}
+	may, err := w.cfg.Core.Dial(ctx, d, what)
+	if err != nil {
+		w.giveBack(ctx, j, err)
+		return
+	}
+	if !may {
+		return
+	}
+	if !w.fresh() {
+		w.settle(ctx, d, outcome.Ending{Outcome: outcome.CarrierFailed, Fault: outcome.FaultOurs,
+			Reason: "the node could not renew its heartbeat and placed nothing"})
+		return
+	}
+	pctx, cancel := context.WithTimeout(ctx, placeTimeout)
+	ref, err := route.Carrier.Place(pctx, call)
+	cancel()
+	d.Attempt.Route = route.Name
+	if err != nil {
+		w.settle(ctx, d, carrier.EndingOf(err))
+		return
+	}
+	w.placed(ctx, d, route.Carrier, ref)
+}
+
+// placed records the reference, and only then follows.
+func (w *Worker) placed(ctx context.Context, d verify.Delivery, c carrier.Carrier, ref carrier.Ref) {
+	err := w.persist(ctx, func() error { return w.cfg.Core.Placed(ctx, d, ref) })
+	if errors.Is(err, jobs.ErrLeaseLost) {
+		w.hangup(ctx, d, c, ref)
+		return
+	}
+	if err != nil {
+		w.cfg.Log.Error("a reference cannot be recorded", "attempt", d.Attempt.ID, "error", err)
+	}
+	w.follow(ctx, d, c, ref)
+}
+
+// compose makes the call or the message, and what must be recorded of it.
+func (w *Worker) compose(d verify.Delivery, r carrier.Route) (carrier.Call, verify.Dialling, error) {
+	what := verify.Dialling{Route: r.Name, Gate: script.GateNone}
+	call := carrier.Call{
+		Attempt: d.Attempt.ID, Account: d.Verification.Account, To: d.To, Channel: d.Attempt.Channel,
+		RingTimeout: verify.RingTimeout, Longest: verify.LongestCall,
+	}
+	if d.Message.Code.IsZero() {
+		return call, what, nil // the verification has ended: Dial will say no
+	}
+	m := d.Message
+	m.Longest = verify.LongestCall
+	if d.Attempt.Channel == phone.SMS {
+		m.Valid = d.Verification.ExpiresAt.Sub(d.Now)
+		call.Text = secret.NewText(script.SMS(m))
+		return call, what, nil
+	}
+	can := r.Carrier.Can()
+	m.Menu = can.Keys
+	m.Gate = script.GateNone
+	if can.Gate {
+		m.Gate = d.Verification.Settings.Gate
+	}
+	what.Gate = m.Gate
+	what.Ungated = !can.Gate && d.Verification.Settings.Gate != script.GateNone
+	if m.Gate == script.GateScreenDigits {
+		digits, err := w.screenDigits()
+		if err != nil {
+			return call, what, err
+		}
+		what.Screen, call.ScreenDigits = digits, digits
+	}
+	s, err := script.Compose(m)
+	call.Script = s
+	return call, what, err
+}
+
+// screenDigits draws two digits, new for every call.
+func (w *Worker) screenDigits() (secret.Text, error) {
+	r := w.cfg.Rand
+	if r == nil {
+		r = rand.Reader
+	}
+	var out []byte
+	var b [1]byte
+	for len(out) < 2 {
+		if _, err := io.ReadFull(r, b[:]); err != nil {
+			return secret.Text{}, err
+		}
+		if b[0] < 250 { // 250 = 25 * 10: no digit is likelier than another
+			out = append(out, '0'+b[0]%10)
+		}
+	}
+	return secret.NewText(string(out)), nil
+}
+
+func refusal(reason string) outcome.Ending {
+	return outcome.Ending{Outcome: outcome.CarrierRefused, Reason: reason, Fault: outcome.FaultOurs, Permanent: true}
+}

@@ -1,0 +1,228 @@
+// Package deliver makes phones ring: it takes jobs, chooses a route, composes
+// the message, places the call, follows it, and has the core settle how it
+// ended. It knows the contract of carriers and no adapter.
+//
+// The order of its steps is what keeps a phone from ringing twice: "dialling"
+// is durable before anything leaves, the carrier's reference is durable before
+// the call is followed, and a node that cannot renew its heartbeat places
+// nothing.
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// Timing of the loops. Polling is the truth; signals only save waiting.
+const (
+	pollEvery   = time.Second
+	blockedWait = 100 * time.Millisecond
+	sweepEvery  = time.Second
+	forgetEvery = time.Minute
+	// spare is what must be left of the heartbeat's validity when a call is
+	// placed.
+	spare = 2 * time.Second
+	// hangupWait is how long calls get to end after they were hung up.
+	hangupWait = 5 * time.Second
+)
+
+// Config of a Worker.
+type Config struct {
+	Core  *verify.Core // required
+	Queue jobs.Queue   // required
+	Slots int          // attempts in progress at a time; 1000
+	// StopAfter is how long calls in progress may go on when the process stops,
+	// before they are hung up; 3 s.
+	StopAfter time.Duration
+	Rand      io.Reader    // screen digits; crypto/rand
+	Log       *slog.Logger // slog.Default()
+}
+
+// Worker works off the queue of one node.
+type Worker struct {
+	cfg  Config
+	wake *verify.Signal
+
+	mu     sync.Mutex
+	node   string
+	until  time.Time       // by the monotonic clock: the heartbeat surely holds
+	active map[string]bool // subjects of the jobs being worked on
+
+	running  sync.WaitGroup // attempts
+	loops    sync.WaitGroup
+	stopping atomic.Bool
+	cancel   context.CancelFunc // ends the loops
+	drop     context.CancelFunc // ends the attempts' contexts
+	attempts context.Context
+}
+
+// New makes a Worker.
+func New(cfg Config) (*Worker, error) {
+	if cfg.Core == nil || cfg.Queue == nil {
+		return nil, errors.New("deliver: Config.Core and Queue are required")
+	}
+	if cfg.Slots == 0 {
+		cfg.Slots = 1000
+	}
+	if cfg.StopAfter == 0 {
+		cfg.StopAfter = 3 * time.Second
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	return &Worker{cfg: cfg, wake: cfg.Core.Signal(), active: make(map[string]bool)}, nil
+}
+
+// Start joins the nodes and begins to work. Stop must follow.
+func (w *Worker) Start(ctx context.Context) error {
+	if err := w.join(ctx); err != nil {
+		return fmt.Errorf("deliver: %w", err)
+	}
+	loop, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	w.cancel = cancel
+	w.attempts, w.drop = context.WithCancel(context.WithoutCancel(ctx))
+	w.loops.Go(func() { w.lease(loop) })
+	w.loops.Go(func() { every(loop, jobs.HeartbeatEvery, w.beat) })
+	w.loops.Go(func() { every(loop, jobs.ReapEvery, w.reap) })
+	w.loops.Go(func() { every(loop, pollEvery, w.stops) })
+	w.loops.Go(func() { every(loop, sweepEvery, w.sweep) })
+	w.loops.Go(func() { every(loop, forgetEvery, w.forget) })
+	return nil
+}
+
+// Stop takes no more work, lets calls in progress go on for a while, hangs up
+// what is left and leaves the nodes. What could not be settled is settled by
+// the next process.
+func (w *Worker) Stop(ctx context.Context) error {
+	w.stopping.Store(true)
+	if !w.wait(ctx, w.cfg.StopAfter) {
+		w.hangupAll()
+		w.wait(ctx, hangupWait)
+	}
+	w.drop()
+	w.running.Wait()
+	w.cancel()
+	w.loops.Wait()
+	if err := w.cfg.Queue.Leave(context.WithoutCancel(ctx), w.name()); err != nil {
+		return fmt.Errorf("deliver: leave: %w", err)
+	}
+	return nil
+}
+
+// wait says whether all attempts ended within d.
+func (w *Worker) wait(ctx context.Context, d time.Duration) bool {
+	done := make(chan struct{})
+	go func() { w.running.Wait(); close(done) }()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// every runs f at an interval until ctx ends.
+func every(ctx context.Context, d time.Duration, f func(context.Context)) {
+	t := time.NewTicker(d)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			f(ctx)
+		}
+	}
+}
+
+// lease takes due jobs as long as there is room.
+func (w *Worker) lease(ctx context.Context) {
+	for ctx.Err() == nil {
+		n := w.take(ctx)
+		if n > 0 {
+			continue
+		}
+		t := time.NewTimer(w.untilDue(ctx))
+		select {
+		case <-ctx.Done():
+		case <-w.wake.Work():
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// maxLease bounds one taking, so that several nodes share a burst.
+const maxLease = 64
+
+// take leases and starts what there is room for, and says how many.
+func (w *Worker) take(ctx context.Context) int {
+	room := min(w.cfg.Slots-w.inProgress(), maxLease)
+	if room <= 0 || w.stopping.Load() || !w.fresh() {
+		return 0
+	}
+	leased, err := w.cfg.Queue.Lease(ctx, w.name(), room)
+	if err != nil {
+		if ctx.Err() == nil {
+			w.cfg.Log.Error("jobs cannot be leased", "error", err)
+		}
+		return 0
+	}
+	for _, j := range leased {
+		w.begin(j)
+	}
+	return len(leased)
+}
+
+// begin works on one job in its own goroutine.
+func (w *Worker) begin(j jobs.Job) {
+	w.mu.Lock()
+	w.active[j.Subject] = true
+	w.mu.Unlock()
+	w.running.Go(func() {
+		defer func() {
+			w.mu.Lock()
+			delete(w.active, j.Subject)
+			w.mu.Unlock()
+			w.wake.Wake() // a job of the same order may be free now
+		}()
+		w.work(w.attempts, j)
+	})
+}
+
+// untilDue is how long there is nothing to do, as far as is known.
+func (w *Worker) untilDue(ctx context.Context) time.Duration {
+	due, ok, err := w.cfg.Queue.NextDue(ctx)
+	if err != nil || !ok {
+		return pollEvery
+	}
+	wait := time.Until(due)
+	if wait <= 0 { // due, and not to be had: no room, or behind another of its order
+		return blockedWait
+	}
+	return min(wait, pollEvery)
+}
+
+func (w *Worker) inProgress() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.active)
+}
+
+func (w *Worker) name() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.node
+}
