@@ -74,7 +74,11 @@ func (d *draft) put(v Verification) { d.w.Verifications = append(d.w.Verificatio
 func (d *draft) queue(v Verification, a Attempt, due time.Time) {
 	a.Verification, a.Account, a.State, a.CreatedAt = v.ID, v.Account, StateQueued, d.now
 	d.w.Attempts = append(d.w.Attempts, a)
-	d.w.Jobs = append(d.w.Jobs, jobs.New{Kind: jobs.Deliver, Subject: a.ID, Order: v.Order, Due: due})
+	job := jobs.New{Kind: jobs.Deliver, Subject: a.ID, Due: due}
+	if a.Channel == phone.Voice { // one call at a time; a message disturbs no call
+		job.Order = v.Order
+	}
+	d.w.Jobs = append(d.w.Jobs, job)
 }
 
 // end ends a verification: its secrets are erased, what waits is dropped, and
