@@ -49,8 +49,8 @@ func (c *Core) planSettle(s State, l jobs.Lease, a Attempt, e settlement) Writes
 			d.end(Group{v, s.Attempts}, Failed, ReasonReported)
 		}
 	case !live:
-	case mayReroute(e.Ending) && len(c.untried(v, s.Attempts, a)) > 0:
-		d.reroute(v, a, e.next)
+	case mayReroute(v, a, e.Ending) && len(c.untried(v, s.Attempts, a)) > 0:
+		d.reroute(s, a, e.next)
 	default:
 		c.follow(d, s, a, e)
 	}
@@ -58,19 +58,23 @@ func (c *Core) planSettle(s State, l jobs.Lease, a Attempt, e settlement) Writes
 }
 
 // mayReroute says whether another route may be tried for the same send: only
-// where the phone cannot have rung, and the number is not to blame.
-func mayReroute(e outcome.Ending) bool {
+// where the phone cannot have rung, the number is not to blame, and the send is
+// still wanted.
+func mayReroute(v Verification, a Attempt, e outcome.Ending) bool {
+	if a.Stop != "" || a.Step != v.Step {
+		return false
+	}
 	return !e.MayHaveRung && (e.Fault == outcome.FaultCarrier || e.Fault == outcome.FaultOurs)
 }
 
 // reroute makes the same send again as a new attempt: the worker chooses among
 // the routes that were not tried. It is not counted as another send.
-func (d *draft) reroute(v Verification, failed Attempt, id string) {
+func (d *draft) reroute(s State, failed Attempt, id string) {
 	if failed.Channel == phone.Voice {
 		d.acc.Open++
 		d.touched = true
 	}
-	d.queue(v, Attempt{ID: id, N: failed.N + 1, Send: failed.Send, Step: failed.Step, Channel: failed.Channel}, d.now)
+	d.queue(*s.Verification, Attempt{ID: id, N: len(s.Attempts) + 1, Send: failed.Send, Step: failed.Step, Channel: failed.Channel}, d.now)
 }
 
 // follow decides what comes after a send that is over.

@@ -28,6 +28,9 @@ type Started struct {
 // Start begins a verification: it draws the code, supersedes the pending
 // verification of the same number and purpose, and promises the first attempt.
 func (c *Core) Start(ctx context.Context, who Caller, req StartRequest, once Once[Started]) (Answer[Started], error) {
+	if who.Account == "" || who.Verification != "" {
+		return Answer[Started]{}, fail(Forbidden, "only an account's API key can start a verification")
+	}
 	svc, err := c.cfg.Services.Service(ctx, who.Account, req.Service)
 	if errors.Is(err, account.ErrNotFound) {
 		return Answer[Started]{}, bad("service", "the account has no such service")

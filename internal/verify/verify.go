@@ -81,9 +81,10 @@ type Caller struct {
 	Verification string
 }
 
-// mayTouch says whether the caller may see the verification at all.
+// mayTouch says whether the caller may see the verification at all. Whose it is
+// the store looks up, so nobody without an account may.
 func (w Caller) mayTouch(id string) bool {
-	return w.Verification == "" || w.Verification == id
+	return w.Account != "" && (w.Verification == "" || w.Verification == id)
 }
 
 // owns says whether the caller is the key that sent the number: the only one
