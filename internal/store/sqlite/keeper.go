@@ -1,0 +1,80 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// When the log is looked after.
+const (
+	keeperEvery = 5 * time.Second
+	quietAt     = 50          // commits in that time, and fewer, are a quiet moment
+	longest     = time.Minute // without a quiet moment, it is tried all the same
+)
+
+// keeper brings the log's content into the file and empties it at quiet moments,
+// off the writer's path: the log stays small, commits seldom pay for it, and
+// erased secrets do not live on in old pages.
+type keeper struct {
+	conn    *conn
+	commits *atomic.Int64 // how many wrote something
+	stop    chan struct{}
+	ended   chan struct{}
+}
+
+func newKeeper(ctx context.Context, path string, commits *atomic.Int64) (*keeper, error) {
+	c, err := connect(ctx, path, false)
+	if err != nil {
+		return nil, err
+	}
+	// It is the writer that goes first: the keeper tries again next time.
+	if err := runScript(c, "PRAGMA busy_timeout = 0"); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	k := &keeper{conn: c, commits: commits, stop: make(chan struct{}), ended: make(chan struct{})}
+	go k.run()
+	return k, nil
+}
+
+func (k *keeper) close() error {
+	close(k.stop)
+	<-k.ended
+	return k.conn.close()
+}
+
+func (k *keeper) run() {
+	defer close(k.ended)
+	tick := time.NewTicker(keeperEvery)
+	defer tick.Stop()
+	var done, seen int64 // commits that are in the file; at the last look
+	last := time.Now()
+	for {
+		select {
+		case <-k.stop:
+			return
+		case <-tick.C:
+		}
+		now := k.commits.Load()
+		quiet := now-seen <= quietAt
+		seen = now
+		if now == done || !quiet && time.Since(last) < longest {
+			continue
+		}
+		if k.checkpoint() {
+			done, last = now, time.Now()
+		}
+	}
+}
+
+// checkpoint says whether the log was emptied. A reader or the writer can be in
+// the way; nothing is lost then.
+func (k *keeper) checkpoint() bool {
+	var busy int64
+	err := k.conn.query("PRAGMA wal_checkpoint(TRUNCATE)", func(r *row) error {
+		busy = r.int64()
+		return nil
+	})
+	return err == nil && busy == 0
+}

@@ -1,0 +1,101 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/pincall/pincall/internal/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// inTransaction runs f between BEGIN and COMMIT.
+func inTransaction(c *conn, f func() error) error {
+	if _, err := c.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		_, err = c.exec("COMMIT")
+	}
+	if err != nil {
+		// The first error is the one to tell; a transaction that SQLite has
+		// already rolled back refuses this one.
+		_, _ = c.exec("ROLLBACK")
+	}
+	return err
+}
+
+// migrate brings the schema up to date, all of it or nothing.
+func migrate(c *conn) error {
+	folder, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	all, err := store.Migrations(folder)
+	if err != nil {
+		return err
+	}
+	return inTransaction(c, func() error { return migrateTo(c, all) })
+}
+
+func migrateTo(c *conn, all []store.Migration) error {
+	if _, err := c.exec("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT"); err != nil {
+		return err
+	}
+	version := 0
+	err := c.query("SELECT coalesce(max(version), 0) FROM schema_version", func(r *row) error {
+		version = r.int()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	missing, err := store.Missing(all, version)
+	if err != nil {
+		return err
+	}
+	for _, m := range missing {
+		if err := runScript(c, m.SQL); err != nil {
+			return fmt.Errorf("migration %d (%s): %w", m.Version, m.Name, err)
+		}
+		if _, err := c.exec("INSERT INTO schema_version (version) VALUES (?)", int64(m.Version)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runScript runs several statements, none of which is kept prepared.
+func runScript(c *conn, sql string) error {
+	d, ok := c.dc.(driver.ExecerContext)
+	if !ok {
+		return errors.New("sqlite: the driver runs no scripts")
+	}
+	_, err := d.ExecContext(context.Background(), sql, nil)
+	return err
+}
+
+// checkKeys keeps the keyring's check value, and refuses another one.
+func checkKeys(c *conn, check string) error {
+	if check == "" {
+		return nil
+	}
+	return inTransaction(c, func() error {
+		_, err := c.exec("INSERT INTO meta (name, value) VALUES ('key_check', ?) ON CONFLICT DO NOTHING", check)
+		if err != nil {
+			return err
+		}
+		return c.query("SELECT value FROM meta WHERE name = 'key_check'", func(r *row) error {
+			if r.text() != check {
+				return store.ErrWrongKeys
+			}
+			return nil
+		})
+	})
+}

@@ -1,0 +1,141 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/pincall/pincall/internal/store"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+const (
+	selectAttemptOwner = `SELECT verification FROM attempts WHERE id = ?`
+	selectToken        = `SELECT account, token_hash FROM verifications
+		WHERE id = ? AND status = 'pending' AND token_hash IS NOT NULL`
+	selectOverdue = `SELECT account, id FROM verifications
+		WHERE status = 'pending' AND expires_at <= ? ORDER BY expires_at LIMIT ?`
+	selectStop   = `SELECT stop FROM attempts WHERE id = ? AND stop <> '' AND state <> 'ended'`
+	forgetLimits = `DELETE FROM limits WHERE key IN
+		(SELECT key FROM limits WHERE keep_until > 0 AND keep_until <= ? LIMIT ?)`
+	forgetOnce = `DELETE FROM once WHERE key IN (SELECT key FROM once WHERE keep_until <= ? LIMIT ?)`
+)
+
+// forgetBatch is how many rows are forgotten in one transaction, so that nobody
+// waits long behind it.
+const forgetBatch = 500
+
+// Read gives a verification with its attempts.
+func (s *Store) Read(ctx context.Context, account, id string) (verify.State, error) {
+	st := verify.State{Now: store.Time(s.clock.Micros())}
+	err := s.snapshot(ctx, func(c *conn) error { return load(c, &st, account, id) })
+	if err != nil {
+		return verify.State{}, fmt.Errorf("read a verification: %w", err)
+	}
+	return st, nil
+}
+
+// ReadAttempt gives the verification of an attempt.
+func (s *Store) ReadAttempt(ctx context.Context, id string) (verify.State, error) {
+	st := verify.State{Now: store.Time(s.clock.Micros())}
+	err := s.snapshot(ctx, func(c *conn) error {
+		var owner string
+		err := c.query(selectAttemptOwner, func(r *row) error {
+			owner = r.text()
+			return nil
+		}, id)
+		if err != nil {
+			return err
+		}
+		return load(c, &st, "", owner)
+	})
+	if err != nil {
+		return verify.State{}, fmt.Errorf("read an attempt: %w", err)
+	}
+	return st, nil
+}
+
+func load(c *conn, st *verify.State, account, id string) (err error) {
+	if st.Verification, err = verification(c, account, id); err != nil {
+		return err
+	}
+	st.Attempts, err = attemptsOf(c, id)
+	return err
+}
+
+// Token gives account and token hash of a pending verification.
+func (s *Store) Token(ctx context.Context, id string) (account string, hash []byte, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		err := c.query(selectToken, func(r *row) error {
+			account, hash = r.text(), r.bytes()
+			return nil
+		}, id)
+		if err == nil && hash == nil {
+			return verify.ErrAbsent
+		}
+		return err
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("read a token: %w", err)
+	}
+	return account, hash, nil
+}
+
+// Overdue lists pending verifications whose time is up, most overdue first.
+func (s *Store) Overdue(ctx context.Context, n int) ([]verify.Overdue, error) {
+	var out []verify.Overdue
+	err := s.read(ctx, func(c *conn) error {
+		return c.query(selectOverdue, func(r *row) error {
+			out = append(out, verify.Overdue{Account: r.text(), ID: r.text()})
+			return nil
+		}, s.clock.Micros(), int64(n))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the overdue: %w", err)
+	}
+	return out, nil
+}
+
+// Stops tells which of the attempts must stop; those that have ended need not.
+func (s *Store) Stops(ctx context.Context, attempts []string) (map[string]string, error) {
+	out := make(map[string]string)
+	err := s.read(ctx, func(c *conn) error {
+		for _, id := range attempts {
+			err := c.query(selectStop, func(r *row) error {
+				out[id] = r.text()
+				return nil
+			}, id)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the stops: %w", err)
+	}
+	return out, nil
+}
+
+// Forget deletes limit rows and kept answers whose time is over.
+func (s *Store) Forget(ctx context.Context) error {
+	for more := true; more; {
+		err := s.write(ctx, func(t *tx) error {
+			// The group's own rows first, or they would come back.
+			if err := t.flush(); err != nil {
+				return err
+			}
+			clear(t.limits)
+			limits, err := t.exec(forgetLimits, t.now, int64(forgetBatch))
+			if err != nil {
+				return err
+			}
+			kept, err := t.exec(forgetOnce, t.now, int64(forgetBatch))
+			more = limits == forgetBatch || kept == forgetBatch
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("forget: %w", err)
+		}
+	}
+	return nil
+}

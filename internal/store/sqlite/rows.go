@@ -1,0 +1,152 @@
+package sqlite
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+
+	"github.com/pincall/pincall/internal/outcome"
+	"github.com/pincall/pincall/internal/phone"
+	"github.com/pincall/pincall/internal/script"
+	"github.com/pincall/pincall/internal/store"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// The order of the columns is the same in every statement and in the functions
+// that read and bind them. Statements that are run for each operation have no
+// ORDER BY: beside a parameter it makes SQLite prepare them anew every time.
+const (
+	verificationColumns = `id, account, service, purpose, number_index, number_sealed, country, prefix, limit_key, binding,
+		order_key, key_id, code_mac, created_at, settings, status, reason, sealed, token_hash, guesses, sends, step,
+		expires_at, ended_at`
+	selectVerification = `SELECT ` + verificationColumns + ` FROM verifications WHERE id = ? AND account = ?`
+	selectAnyones      = `SELECT ` + verificationColumns + ` FROM verifications WHERE id = ?`
+	// What a verification was started with changes only where it is replaced as
+	// a whole; the index on binding is touched then.
+	upsertVerification = `INSERT INTO verifications (` + verificationColumns + `)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET service = excluded.service, purpose = excluded.purpose,
+		number_index = excluded.number_index, number_sealed = excluded.number_sealed, country = excluded.country,
+		prefix = excluded.prefix, limit_key = excluded.limit_key, binding = excluded.binding, order_key = excluded.order_key,
+		key_id = excluded.key_id, code_mac = excluded.code_mac, created_at = excluded.created_at,
+		settings = excluded.settings, status = excluded.status, reason = excluded.reason, sealed = excluded.sealed,
+		token_hash = excluded.token_hash, guesses = excluded.guesses, sends = excluded.sends, step = excluded.step,
+		expires_at = excluded.expires_at, ended_at = excluded.ended_at WHERE account = excluded.account`
+	// A guess or a send changes only these, and no index has them.
+	countVerification = `UPDATE verifications SET guesses = ?, sends = ?, step = ? WHERE id = ? AND account = ?`
+	selectPending     = `SELECT n, id FROM verifications WHERE status = 'pending' AND binding = ? AND account = ?`
+
+	attemptColumns = `id, verification, account, n, send, step, channel, route, state, ref, outcome, reason, may_have_rung,
+		fault, gate, ungated, screen, gate_passed, readouts, stop, created_at, dialled_at, answered_at, ended_at`
+	selectAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE verification = ?`
+	upsertAttempt  = `INSERT INTO attempts (` + attemptColumns + `)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET n = excluded.n, send = excluded.send, step = excluded.step,
+		channel = excluded.channel, route = excluded.route, state = excluded.state, ref = excluded.ref,
+		outcome = excluded.outcome, reason = excluded.reason, may_have_rung = excluded.may_have_rung,
+		fault = excluded.fault, gate = excluded.gate, ungated = excluded.ungated, screen = excluded.screen,
+		gate_passed = excluded.gate_passed, readouts = excluded.readouts, stop = excluded.stop,
+		created_at = excluded.created_at, dialled_at = excluded.dialled_at, answered_at = excluded.answered_at,
+		ended_at = excluded.ended_at WHERE account = excluded.account AND verification = excluded.verification`
+)
+
+// errForeign says that a plan would overwrite another account's row.
+var errForeign = errors.New("sqlite: the id belongs to another account")
+
+// verification reads one; account "" is any. verify.ErrAbsent.
+func verification(c *conn, account, id string) (*verify.Verification, error) {
+	var v *verify.Verification
+	each := func(r *row) (err error) {
+		v = &verify.Verification{
+			ID: r.text(), Account: r.text(), Service: r.text(), Purpose: r.text(), NumberIndex: r.bytes(),
+			NumberSealed: r.bytes(), Country: r.text(), Prefix: r.text(), LimitKey: r.text(), Binding: r.bytes(),
+			Order: r.bytes(), KeyID: r.text(), CodeMAC: r.bytes(), CreatedAt: r.time(),
+		}
+		v.Settings, err = c.settings.Decode(r.text())
+		v.Status, v.Reason, v.Sealed, v.TokenHash = verify.Status(r.text()), r.text(), r.bytes(), r.bytes()
+		v.Guesses, v.Sends, v.Step, v.ExpiresAt, v.EndedAt = r.int(), r.int(), r.int(), r.time(), r.time()
+		return err
+	}
+	var err error
+	if account == "" {
+		err = c.query(selectAnyones, each, id)
+	} else {
+		err = c.query(selectVerification, each, id, account)
+	}
+	if err == nil && v == nil {
+		err = verify.ErrAbsent
+	}
+	return v, err
+}
+
+// attemptsOf reads a verification's attempts, oldest first.
+func attemptsOf(c *conn, id string) ([]verify.Attempt, error) {
+	var out []verify.Attempt
+	err := c.query(selectAttempts, func(r *row) error {
+		out = append(out, verify.Attempt{
+			ID: r.text(), Verification: r.text(), Account: r.text(), N: r.int(), Send: r.int(), Step: r.int(),
+			Channel: phone.Channel(r.text()), Route: r.text(), State: verify.AttemptState(r.text()), Ref: r.text(),
+			Outcome: outcome.Outcome(r.text()), Reason: r.text(), MayHaveRung: r.bool(), Fault: outcome.Fault(r.text()),
+			Gate: script.Gate(r.text()), Ungated: r.bool(), Screen: r.bytes(), GatePassed: r.bool(), Readouts: r.int(),
+			Stop: r.text(), CreatedAt: r.time(), DialledAt: r.time(), AnsweredAt: r.time(), EndedAt: r.time(),
+		})
+		return nil
+	}, id)
+	slices.SortFunc(out, func(a, b verify.Attempt) int { return cmp.Compare(a.N, b.N) })
+	return out, err
+}
+
+// putVerification inserts or replaces one.
+func (t *tx) putVerification(v *verify.Verification) error {
+	seen := slices.IndexFunc(t.seen, func(s verify.Verification) bool { return s.ID == v.ID })
+	if seen >= 0 {
+		before := t.seen[seen]
+		t.seen[seen] = *v
+		if onlyCounts(before, *v) {
+			_, err := t.exec(countVerification, int64(v.Guesses), int64(v.Sends), int64(v.Step), v.ID, v.Account)
+			return err
+		}
+	}
+	settings, err := store.EncodeSettings(v.Settings)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec(upsertVerification, v.ID, v.Account, v.Service, v.Purpose, blob(v.NumberIndex), blob(v.NumberSealed),
+		v.Country, v.Prefix, v.LimitKey, blob(v.Binding), blob(v.Order), v.KeyID, blob(v.CodeMAC), at(v.CreatedAt), settings,
+		string(v.Status), v.Reason, blob(v.Sealed), blob(v.TokenHash), int64(v.Guesses), int64(v.Sends), int64(v.Step),
+		at(v.ExpiresAt), at(v.EndedAt))
+	if err == nil && n == 0 {
+		err = errForeign
+	}
+	return err
+}
+
+// onlyCounts says that a and b differ in nothing but what countVerification
+// writes.
+func onlyCounts(a, b verify.Verification) bool {
+	return a.Account == b.Account && a.Status == b.Status && a.Reason == b.Reason && a.Service == b.Service &&
+		a.Purpose == b.Purpose && a.Country == b.Country && a.Prefix == b.Prefix && a.LimitKey == b.LimitKey &&
+		a.KeyID == b.KeyID && a.CreatedAt.Equal(b.CreatedAt) && a.ExpiresAt.Equal(b.ExpiresAt) && a.EndedAt.Equal(b.EndedAt) &&
+		bytes.Equal(a.NumberIndex, b.NumberIndex) && bytes.Equal(a.NumberSealed, b.NumberSealed) &&
+		bytes.Equal(a.Binding, b.Binding) && bytes.Equal(a.Order, b.Order) && bytes.Equal(a.CodeMAC, b.CodeMAC) &&
+		bytes.Equal(a.Sealed, b.Sealed) && bytes.Equal(a.TokenHash, b.TokenHash) && sameSettings(a.Settings, b.Settings)
+}
+
+func sameSettings(a, b verify.Settings) bool {
+	return a.StartedBy == b.StartedBy && a.Language == b.Language && a.Brand == b.Brand && a.CodeLength == b.CodeLength &&
+		a.MaxGuesses == b.MaxGuesses && a.MaxSends == b.MaxSends && a.Gate == b.Gate && a.GatePolicy == b.GatePolicy &&
+		a.PlainDigits == b.PlainDigits && a.Words == b.Words && slices.Equal(a.Workflow, b.Workflow)
+}
+
+// putAttempt inserts or replaces one.
+func (t *tx) putAttempt(a *verify.Attempt) error {
+	n, err := t.exec(upsertAttempt, a.ID, a.Verification, a.Account, int64(a.N), int64(a.Send), int64(a.Step),
+		string(a.Channel), a.Route, string(a.State), a.Ref, string(a.Outcome), a.Reason, flag(a.MayHaveRung),
+		string(a.Fault), string(a.Gate), flag(a.Ungated), blob(a.Screen), flag(a.GatePassed), int64(a.Readouts), a.Stop,
+		at(a.CreatedAt), at(a.DialledAt), at(a.AnsweredAt), at(a.EndedAt))
+	if err == nil && n == 0 {
+		err = errForeign
+	}
+	return err
+}

@@ -1,0 +1,69 @@
+package sqlite
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/pincall/pincall/internal/account"
+	"github.com/pincall/pincall/internal/store"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// TestOnlyCountsLooksAtEveryField changes each field alone: a field that was
+// added to a verification and forgotten here would not be written.
+func TestOnlyCountsLooksAtEveryField(t *testing.T) {
+	t.Parallel()
+	v := sampleStart(store.NewClock(nil)).v
+	if !onlyCounts(v, v) {
+		t.Error("a verification differs from itself")
+	}
+	may := map[string]bool{"Guesses": true, "Sends": true, "Step": true, "ID": true, "Settings": true}
+	each(t, reflect.TypeFor[verify.Verification](), func(i int, name string) {
+		w := v
+		alter(t, reflect.ValueOf(&w).Elem().Field(i))
+		if name != "Settings" && onlyCounts(v, w) != may[name] {
+			t.Errorf("%s: onlyCounts is %v", name, !may[name])
+		}
+	})
+	each(t, reflect.TypeFor[verify.Settings](), func(i int, name string) {
+		w := v
+		alter(t, reflect.ValueOf(&w.Settings).Elem().Field(i))
+		if onlyCounts(v, w) {
+			t.Errorf("Settings.%s is not looked at", name)
+		}
+	})
+}
+
+func each(t *testing.T, typ reflect.Type, f func(i int, name string)) {
+	t.Helper()
+	for i := range typ.NumField() {
+		f(i, typ.Field(i).Name)
+	}
+}
+
+// alter gives a field another value.
+func alter(t *testing.T, f reflect.Value) {
+	t.Helper()
+	switch f.Kind() {
+	case reflect.String:
+		f.SetString(f.String() + "x")
+	case reflect.Int:
+		f.SetInt(f.Int() + 1)
+	case reflect.Bool:
+		f.SetBool(!f.Bool())
+	case reflect.Struct: // a time, or the settings, which are altered field by field
+		f.SetZero()
+		if f.Type() == reflect.TypeFor[verify.Settings]() {
+			return
+		}
+		f.Set(reflect.ValueOf(store.Time(42)))
+	case reflect.Slice:
+		if f.Type() == reflect.TypeFor[[]account.Step]() {
+			f.Set(reflect.ValueOf([]account.Step{{Timeout: 1}}))
+			return
+		}
+		f.SetBytes([]byte("altered"))
+	default:
+		t.Fatalf("a field of kind %v", f.Kind())
+	}
+}

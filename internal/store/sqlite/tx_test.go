@@ -1,0 +1,96 @@
+package sqlite
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// TestFailedCommit makes a COMMIT fail by a foreign key that is checked only
+// then: everyone in the group is told, nothing is written, and the next group
+// works.
+func TestFailedCommit(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	good, refused := sampleStart(s.clock), errors.New("refused")
+	group := []change{
+		func(t *tx) error { return t.putVerification(&good.v) },
+		func(*tx) error { return refused },
+		func(t *tx) error {
+			if _, err := t.exec("PRAGMA defer_foreign_keys = ON"); err != nil {
+				return err
+			}
+			_, err := t.exec(insertKey, "k", "no such account", "", "", nil, int64(0), int64(0))
+			return err
+		},
+	}
+	errs := make([]error, len(group))
+	// The writer's goroutine is idle: nothing was given to it yet.
+	s.w.apply(group, errs)
+	for i, err := range errs {
+		if err == nil || errors.Is(err, refused) {
+			t.Errorf("member %d got the answer %v", i, err)
+		}
+	}
+	if _, err := s.Read(t.Context(), good.v.Account, good.v.ID); !errors.Is(err, verify.ErrAbsent) {
+		t.Errorf("after the failed commit the read gave %v", err)
+	}
+	if err := s.Do(t.Context(), good.op()); err != nil {
+		t.Errorf("the next group: %v", err)
+	}
+}
+
+// TestLostLeases counts the leases that ended with their node; one that was
+// given back is none.
+func TestLostLeases(t *testing.T) {
+	t.Parallel()
+	ctx, s := t.Context(), openTest(t, Config{})
+	if err := s.Do(ctx, sampleStart(s.clock).op()); err != nil {
+		t.Fatal(err)
+	}
+	take := func() jobs.Lease {
+		t.Helper()
+		node, err := s.Join(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Lease(ctx, node, 1)
+		if err != nil || len(got) != 1 {
+			t.Fatalf("leased %v, %v", got, err)
+		}
+		return got[0].Lease
+	}
+	lost := func(want int) {
+		t.Helper()
+		err := s.read(ctx, func(c *conn) error {
+			return c.query("SELECT lost FROM jobs", func(r *row) error {
+				if n := r.int(); n != want {
+					t.Errorf("%d leases were lost, want %d", n, want)
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Postpone(ctx, take(), -time.Second); err != nil {
+		t.Fatal(err)
+	}
+	lost(0)
+	take()
+	if _, err := s.Takeover(ctx); err != nil {
+		t.Fatal(err)
+	}
+	lost(1)
+	if err := s.Leave(ctx, take().Node); err != nil {
+		t.Fatal(err)
+	}
+	lost(2)
+	if l := take(); l.N != 4 {
+		t.Errorf("the fourth lease has the number %d", l.N)
+	}
+}

@@ -1,0 +1,106 @@
+// Package store is what the storage engines share: the writer that lets
+// operations which wait at the same moment share a transaction, the clock, the
+// stored form of times and settings, and the numbered migrations. It knows no
+// SQL dialect, no driver and no rule of the domain; an engine is a small package
+// beside it that adds the statements.
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// ErrWrongKeys says that a database was made with another keyring: nothing in it
+// could be opened.
+var ErrWrongKeys = errors.New("the keyring does not belong to this database: use the keyring it was made with")
+
+// ErrClosed says that the store has been closed: nothing was done.
+var ErrClosed = errors.New("store: closed")
+
+// Micros gives the stored form of a time: microseconds since 1970 in UTC, and 0
+// for the zero time.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// Time reads what Micros gave.
+func Time(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+// Clock gives microseconds since 1970 that never go back, so that a step of the
+// system's clock cannot bring a lease or a window back to life. Safe for
+// concurrent use.
+type Clock struct {
+	now  func() time.Time
+	last atomic.Int64
+}
+
+// NewClock makes a Clock over now; nil is time.Now.
+func NewClock(now func() time.Time) *Clock {
+	if now == nil {
+		now = time.Now
+	}
+	return &Clock{now: now}
+}
+
+// Micros reads the clock.
+func (c *Clock) Micros() int64 {
+	now := c.now().UnixMicro()
+	for {
+		last := c.last.Load()
+		if now <= last {
+			return last
+		}
+		if c.last.CompareAndSwap(last, now) {
+			return now
+		}
+	}
+}
+
+// maxSettings bounds what a SettingsCache remembers; a full one is emptied.
+const maxSettings = 1024
+
+// SettingsCache reads stored settings. Those of one service are the same text
+// for nearly all its verifications, so the text is decoded once. Not safe for
+// concurrent use; the zero value is ready.
+type SettingsCache struct {
+	known map[string]verify.Settings
+}
+
+// Decode reads what EncodeSettings gave. Callers must not change the elements of
+// the workflow, which they share.
+func (c *SettingsCache) Decode(text string) (verify.Settings, error) {
+	if s, ok := c.known[text]; ok {
+		return s, nil
+	}
+	var s verify.Settings
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return s, fmt.Errorf("store: stored settings cannot be read: %w", err)
+	}
+	if c.known == nil || len(c.known) >= maxSettings {
+		c.known = make(map[string]verify.Settings)
+	}
+	c.known[text] = s
+	return s, nil
+}
+
+// EncodeSettings gives the stored form of settings.
+func EncodeSettings(s verify.Settings) (string, error) {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return "", fmt.Errorf("store: encode settings: %w", err)
+	}
+	return string(b), nil
+}

@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// recorder is an engine that writes down its groups; each waits at the gate.
+type recorder struct {
+	gate   chan struct{}
+	mu     sync.Mutex
+	groups [][]int
+}
+
+var errOdd = errors.New("odd")
+
+func (r *recorder) apply(group []int, errs []error) {
+	<-r.gate
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.groups = append(r.groups, append([]int(nil), group...))
+	for i, op := range group {
+		if op%2 == 1 {
+			errs[i] = errOdd
+		}
+	}
+}
+
+func sizes(groups [][]int) []int {
+	var n []int
+	for _, g := range groups {
+		n = append(n, len(g))
+	}
+	return n
+}
+
+func TestWriterGroupsWhatWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{gate: make(chan struct{})}
+		w := NewWriter(r.apply)
+		got := make([]error, 300)
+		for i := range got {
+			go func() { got[i] = w.Do(t.Context(), i) }()
+			if i == 0 {
+				synctest.Wait() // the first is taken alone
+			}
+		}
+		synctest.Wait()
+		close(r.gate)
+		synctest.Wait()
+		if diff := cmp.Diff([]int{1, maxGroup, maxGroup, 299 - 2*maxGroup}, sizes(r.groups)); diff != "" {
+			t.Errorf("group sizes (-want +got):\n%s", diff)
+		}
+		for i, err := range got {
+			if (i%2 == 1) != errors.Is(err, errOdd) {
+				t.Errorf("operation %d got the answer %v", i, err)
+			}
+		}
+		w.Close()
+	})
+}
+
+func TestWriterContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{gate: make(chan struct{})}
+		w := NewWriter(r.apply)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var taken, waiting error
+		var ends atomic.Int32
+		go func() { taken = w.Do(ctx, 2); ends.Add(1) }()
+		synctest.Wait()
+		go func() { waiting = w.Do(ctx, 4); ends.Add(1) }()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := ends.Load(); n != 1 || !errors.Is(waiting, context.DeadlineExceeded) {
+			t.Fatalf("%d operations ended, the waiting one with %v: only it should be taken back", n, waiting)
+		}
+		close(r.gate)
+		w.Close()
+		synctest.Wait()
+		if taken != nil {
+			t.Errorf("an operation that was carried out got %v", taken)
+		}
+		if diff := cmp.Diff([][]int{{2}}, r.groups); diff != "" {
+			t.Errorf("carried out (-want +got):\n%s", diff)
+		}
+		if err := w.Do(ctx, 6); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("an ended context gave %v", err)
+		}
+	})
+}
+
+func TestWriterCloseDrains(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{gate: make(chan struct{})}
+		w := NewWriter(r.apply)
+		var good atomic.Int32
+		for range 200 {
+			go func() {
+				if w.Do(t.Context(), 2) == nil {
+					good.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+		go w.Close()
+		synctest.Wait()
+		if err := w.Do(t.Context(), 2); !errors.Is(err, ErrClosed) {
+			t.Errorf("a closed writer answered %v", err)
+		}
+		close(r.gate)
+		synctest.Wait()
+		if n := good.Load(); n != 200 {
+			t.Errorf("%d of 200 waiting operations were carried out", n)
+		}
+		w.Close() // once more is harmless
+	})
+}
+
+func TestWriterRace(t *testing.T) {
+	t.Parallel()
+	var sum, want atomic.Int64
+	w := NewWriter(func(group []int, _ []error) {
+		for _, op := range group {
+			sum.Add(int64(op))
+		}
+	})
+	var wg sync.WaitGroup
+	for g := range 16 {
+		wg.Go(func() {
+			for i := range 500 {
+				ctx, cancel := context.WithCancel(t.Context())
+				if i%3 == 0 {
+					go cancel()
+				}
+				if w.Do(ctx, g+i) == nil {
+					want.Add(int64(g + i))
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	w.Close()
+	if sum.Load() != want.Load() {
+		t.Errorf("carried out %d, acknowledged %d", sum.Load(), want.Load())
+	}
+}
