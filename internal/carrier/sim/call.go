@@ -1,0 +1,251 @@
+package sim
+
+import (
+	"container/list"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/pincall/pincall/internal/carrier"
+	"github.com/pincall/pincall/internal/outcome"
+	"github.com/pincall/pincall/internal/script"
+	"github.com/pincall/pincall/internal/talk"
+)
+
+// How long phones that act by themselves take at the real pace.
+const (
+	ringsFor   = 3 * time.Second // before it answers or declines
+	pressAfter = time.Second     // after the prompt
+	helloFor   = time.Second     // a person's "hello"
+	fastMenu   = time.Second     // what a menu waits at the fast pace
+	atOnce     = time.Nanosecond // a wait that nobody makes use of
+)
+
+// call is one attempt. What asked points to holds a code: it is a pointer so
+// that no print of a call shows it.
+type call struct {
+	ref   carrier.Ref
+	asked *carrier.Call
+	how   Behaviour
+	phone *handset
+
+	news     chan struct{} // one token: there is something for Follow
+	answered chan struct{} // closed when a person answered
+	over     chan struct{} // closed when the call has ended
+	listens  chan struct{} // closed when keys count for the first time
+	keys     chan byte
+	gone     chan struct{} // closed when the phone hung up or declined
+	hangOnce sync.Once     // closes gone
+	hearOnce sync.Once     // closes listens
+
+	// Guarded by Carrier.mu.
+	state    string                  // as Phone.State
+	cancel   context.CancelCauseFunc // nil for what has no goroutine
+	gate     script.Gate             // while the gate waits
+	heard    []string
+	events   []carrier.Event // not yet followed
+	followed bool            // somebody is following
+	end      *outcome.Ending
+	endedAt  time.Time
+	forgot   *list.Element // place in Carrier.ended
+}
+
+// begin starts the call's goroutine. Carrier.mu is held.
+func (c *Carrier) begin(now *call) {
+	h := now.phone
+	h.ring(c, now)
+	ctx, cancel := context.WithCancelCause(c.life)
+	now.cancel = cancel
+	c.runs.Go(func() {
+		defer cancel(nil)
+		e := c.run(ctx, now)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.finish(now, e)
+	})
+}
+
+// run is a call from its ringing to its end.
+func (c *Carrier) run(ctx context.Context, now *call) outcome.Ending {
+	c.happened(now, carrier.Event{Kind: carrier.Ringing})
+	if e := c.ring(ctx, now); e != nil {
+		return *e
+	}
+	c.happened(now, carrier.Event{Kind: carrier.Answered})
+	if now.how == HangsUp {
+		now.hangUp()
+	}
+	e := c.talk(ctx, now)
+	if now.how == Voicemail && e.Outcome == outcome.GateMissed {
+		e.Outcome, e.Fault = outcome.Machine, outcome.FaultNumber
+		e.Reason = "a mailbox answered, and nothing was read to it"
+	}
+	return e
+}
+
+// ring lets the phone ring until it is answered (nil), or tells how it ended.
+func (c *Carrier) ring(ctx context.Context, now *call) *outcome.Ending {
+	limit := now.asked.RingTimeout
+	if limit <= 0 {
+		limit = defaultRing
+	}
+	var acts <-chan time.Time
+	switch {
+	case now.how == Manual:
+	case now.how == NoAnswer && c.cfg.Pace == Fast:
+		limit = atOnce
+	case now.how != NoAnswer:
+		acts = time.After(c.takes(ringsFor))
+	}
+	out := time.NewTimer(limit)
+	defer out.Stop()
+	var e outcome.Ending
+	select {
+	case <-now.answered:
+	case <-acts:
+		if now.how != Declines {
+			c.mu.Lock()
+			now.state = InCall
+			c.mu.Unlock()
+		}
+		e = ending(Declines)
+	case <-now.gone:
+		e = ending(Declines)
+	case <-out.C:
+		e = ending(NoAnswer)
+	case <-ctx.Done():
+		e = outcome.Ending{
+			Outcome: outcome.Canceled, Reason: "the call was ended by us while it rang", MayHaveRung: true,
+			Detail: context.Cause(ctx).Error(),
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.state == InCall { // answered, even if something else happened at the same moment
+		return nil
+	}
+	now.state = Ended // nobody can answer any more
+	return &e
+}
+
+// talk holds the conversation on the answered phone.
+func (c *Carrier) talk(ctx context.Context, now *call) outcome.Ending {
+	longest := now.asked.Longest
+	if longest <= 0 {
+		longest = defaultLongest
+	}
+	conversation := talk.Conversation{
+		Line: sound{c, now, len(now.asked.Script.BeforeGate().Parts) == 0}, Script: now.asked.Script, ScreenDigits: now.asked.ScreenDigits, Longest: longest,
+		Report:  func(e carrier.Event) { c.happened(now, e) },
+		Waiting: func(p script.Part) { c.waits(now, p) },
+	}
+	if c.cfg.Pace == Fast {
+		switch now.how {
+		case Manual:
+			conversation.MenuWait = fastMenu
+		case Answers:
+			conversation.MenuWait = atOnce
+		default: // never presses a key, and keeps nobody waiting for one
+			conversation.KeyWait, conversation.MenuWait = atOnce, atOnce
+		}
+	}
+	return conversation.Run(ctx)
+}
+
+// waits is told by the conversation which keys count now. A phone that acts by
+// itself passes the gate.
+func (c *Carrier) waits(now *call, p script.Part) {
+	c.mu.Lock()
+	now.gate = p.Gate
+	c.mu.Unlock()
+	now.hear()
+	if p.Kind != script.KindGate || now.how != Answers {
+		return
+	}
+	keys := now.asked.ScreenDigits.Reveal()
+	if p.Gate == script.GateAnyKey {
+		keys = "1"
+	}
+	after := c.takes(pressAfter)
+	if after == 0 {
+		now.press(keys)
+		return
+	}
+	time.AfterFunc(after, func() { now.press(keys) })
+}
+
+// hear opens the way for keys.
+func (now *call) hear() { now.hearOnce.Do(func() { close(now.listens) }) }
+
+// hangUp is the phone's end hanging up.
+func (now *call) hangUp() { now.hangOnce.Do(func() { close(now.gone) }) }
+
+// press puts keys on the line in order; what does not fit is lost, as are keys
+// that nobody waits for.
+func (now *call) press(keys string) {
+	for _, k := range []byte(keys) {
+		select {
+		case now.keys <- k:
+		default:
+		}
+	}
+}
+
+// takes is how long something takes at the carrier's pace.
+func (c *Carrier) takes(d time.Duration) time.Duration {
+	if c.cfg.Pace == Fast {
+		return 0
+	}
+	return d
+}
+
+// happened keeps an event for Follow.
+func (c *Carrier) happened(now *call, e carrier.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now.events = append(now.events, e)
+	now.tell()
+}
+
+func (now *call) tell() {
+	select {
+	case now.news <- struct{}{}:
+	default:
+	}
+}
+
+// finish ends a call. Carrier.mu is held.
+func (c *Carrier) finish(now *call, e outcome.Ending) {
+	now.end, now.endedAt, now.gate, now.cancel = &e, time.Now(), "", nil
+	now.state = Ended
+	now.tell()
+	close(now.over)
+	now.hear()
+	now.forgot = c.ended.PushBack(now)
+	if now.phone.call == now {
+		c.rest(now.phone)
+	}
+	c.forgetOld(now.endedAt)
+	c.cfg.Log.Debug("simulated attempt ended", "ref", now.ref, "channel", now.asked.Channel, "outcome", e.Outcome)
+	now.asked = nil // the phone keeps what was heard, and nothing else of the script
+}
+
+// forgetOld forgets the attempts that ended long ago and that nobody followed.
+func (c *Carrier) forgetOld(at time.Time) {
+	for first := c.ended.Front(); first != nil; first = c.ended.Front() {
+		now := first.Value.(*call)
+		if c.ended.Len() <= mostEnded && at.Sub(now.endedAt) < forgetAfter {
+			return
+		}
+		c.forget(now)
+	}
+}
+
+// forget forgets one attempt that ended.
+func (c *Carrier) forget(now *call) {
+	delete(c.calls, now.ref)
+	if now.forgot != nil {
+		c.ended.Remove(now.forgot)
+		now.forgot = nil
+	}
+}
