@@ -1,0 +1,54 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/pincall/pincall/internal/edge"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+const (
+	onceHeader = "Idempotency-Key"
+	maxOnce    = 255 // bytes
+)
+
+// onceKey reads the Idempotency-Key: none, or one of 1 to 255 printable ASCII
+// characters.
+func onceKey(r *edge.Request) (string, error) {
+	values := r.Header.Values(onceHeader)
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := values[0]
+	ok := len(values) == 1 && key != "" && len(key) <= maxOnce
+	for _, c := range []byte(key) {
+		ok = ok && c >= ' ' && c <= '~'
+	}
+	if !ok {
+		return "", &edge.Invalid{Errors: []edge.FieldError{{
+			Location: "header." + onceHeader, Message: "want one key of 1 to 255 printable ASCII characters",
+		}}}
+	}
+	return key, nil
+}
+
+// onceFor makes an action happen once for its Idempotency-Key. at is the action's
+// own path, whatever way the request spelled it. A client token has a scope of
+// its own: it is never given the answer that a key was given, which tells more.
+func onceFor[T any](r *edge.Request, at string, encode func(T) ([]byte, error)) (verify.Once[T], error) {
+	key, err := onceKey(r)
+	path := http.MethodPost + " " + at
+	if r.Caller.Verification != "" {
+		path += " by client token"
+	}
+	return verify.Once[T]{Key: key, Path: path, Body: r.Body, Encode: encode}, err
+}
+
+// reply gives the document of an answer: the kept one, or a new one.
+func reply[T any](status int, a verify.Answer[T], encode func(T) ([]byte, error)) (answer, error) {
+	if a.Replay != nil {
+		return answer{status: status, document: a.Replay, replayed: true}, nil
+	}
+	b, err := encode(a.Value)
+	return answer{status: status, document: b}, err
+}
