@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/pincall/pincall/internal/account"
+	"github.com/pincall/pincall/internal/secret"
+	"github.com/pincall/pincall/internal/store/sqlite"
+)
+
+// DefaultAccount is the id of the account, and of its service, that are made at
+// the first start.
+const DefaultAccount = "default"
+
+// base is what every command needs: the folder's keyring and store, with the
+// default account in it.
+type base struct {
+	keys  *secret.Keyring
+	store *sqlite.Store
+	dir   *account.Directory
+}
+
+// openBase opens a data folder, and makes it where it is new.
+func openBase(ctx context.Context, data string) (*base, error) {
+	if err := ensureFolder(data); err != nil {
+		return nil, err
+	}
+	keys, _, err := secret.LoadOrCreateKeyring(filepath.Join(data, keyringFile))
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(data, databaseFile), KeyCheck: keys.CheckValue()})
+	if err != nil {
+		return nil, err
+	}
+	b := &base{keys: keys, store: store}
+	if b.dir, err = account.New(account.Config{Store: store}); err == nil {
+		err = b.ensureAccount(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return b, nil
+}
+
+// ensureAccount makes the default account with its service.
+func (b *base) ensureAccount(ctx context.Context) error {
+	_, err := b.store.Account(ctx, DefaultAccount)
+	if !errors.Is(err, account.ErrNotFound) {
+		return err
+	}
+	a := account.Account{ID: DefaultAccount, Name: "Default", CreatedAt: time.Now()}
+	err = b.store.InsertAccount(ctx, a, account.Service{ID: DefaultAccount, Account: a.ID, Name: "Default"})
+	if errors.Is(err, account.ErrExists) { // another process was quicker
+		return nil
+	}
+	return err
+}
+
+// Admin is the store without a server: for commands that manage keys.
+type Admin struct{ base *base }
+
+// OpenAdmin opens a data folder, and makes it where it is new. A server may run
+// on it at the same time.
+func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
+	b, err := openBase(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	return &Admin{base: b}, nil
+}
+
+// NewKey makes an API key. Its secret is shown here and never again.
+func (a *Admin) NewKey(ctx context.Context, acc, name string, scopes []account.Scope) (secret.Token, account.Key, error) {
+	if err := a.mustHave(ctx, acc); err != nil {
+		return secret.Token{}, account.Key{}, err
+	}
+	k, tok, err := a.base.dir.NewKey(ctx, acc, name, scopes)
+	return tok, k, err
+}
+
+// Keys lists an account's keys, oldest first.
+func (a *Admin) Keys(ctx context.Context, acc string) ([]account.Key, error) {
+	if err := a.mustHave(ctx, acc); err != nil {
+		return nil, err
+	}
+	return a.base.store.Keys(ctx, acc)
+}
+
+// Revoke ends a key. A running server refuses it within two seconds.
+func (a *Admin) Revoke(ctx context.Context, acc, id string) error {
+	err := a.base.dir.Revoke(ctx, acc, id)
+	if errors.Is(err, account.ErrNotFound) {
+		return errors.New("the account has no such key: pincall key list shows them")
+	}
+	return err
+}
+
+func (a *Admin) mustHave(ctx context.Context, acc string) error {
+	_, err := a.base.store.Account(ctx, acc)
+	if errors.Is(err, account.ErrNotFound) {
+		return fmt.Errorf("there is no account %q", acc)
+	}
+	return err
+}
+
+// Close closes the store.
+func (a *Admin) Close() error { return a.base.store.Close() }

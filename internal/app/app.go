@@ -1,0 +1,206 @@
+// Package app builds everything from its configuration, starts it in order and
+// stops it in reverse. It alone knows which adapters and which store there are;
+// it decides nothing.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/pincall/pincall/internal/account"
+	"github.com/pincall/pincall/internal/carrier"
+	"github.com/pincall/pincall/internal/carrier/sim"
+	"github.com/pincall/pincall/internal/deliver"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// Time-outs of the HTTP server.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	drainTimeout  = 5 * time.Second
+)
+
+// Main is one running pincall.
+type Main struct {
+	cfg    Config
+	lock   *flock.Flock
+	base   *base
+	phones *sim.Carrier // nil where a real carrier is configured
+	core   *verify.Core
+	worker *deliver.Worker
+	lis    net.Listener
+	server *http.Server
+	closed bool
+}
+
+// New builds a pincall, takes its data folder and listens; Run serves. Close
+// must follow. ErrLocked when another process works on the folder.
+func New(ctx context.Context, cfg Config) (*Main, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := ensureFolder(cfg.Data); err != nil {
+		return nil, err
+	}
+	f, err := cfg.readFile()
+	if err != nil {
+		return nil, err
+	}
+	m := &Main{cfg: cfg}
+	if err := m.build(ctx, f); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// build makes the parts, from the ground up.
+func (m *Main) build(ctx context.Context, f File) error {
+	limits, err := f.Guard.limits()
+	if err != nil {
+		return err
+	}
+	routes, phones, err := m.cfg.routes(f)
+	if err != nil {
+		return err
+	}
+	m.phones = phones
+	m.warn(routes, limits.Countries)
+	if m.lock, err = lock(ctx, m.cfg.Data); err != nil {
+		return err
+	}
+	if m.base, err = openBase(ctx, m.cfg.Data); err != nil {
+		return err
+	}
+	if _, err = m.base.store.Takeover(ctx); err != nil {
+		return err
+	}
+	if err = m.ensureKey(ctx); err != nil {
+		return err
+	}
+	if m.core, err = verify.New(verify.Config{
+		Store: m.base.store, Keys: m.base.keys, Services: m.base.dir, Routes: routes, Limits: limits, Log: m.cfg.Log,
+	}); err != nil {
+		return err
+	}
+	if m.worker, err = deliver.New(deliver.Config{
+		Core: m.core, Queue: m.base.store, StopAfter: f.StopAfter, Log: m.cfg.Log,
+	}); err != nil {
+		return err
+	}
+	return m.listen(f, routes)
+}
+
+// warn says at the start what will refuse every call.
+func (m *Main) warn(routes []carrier.Route, countries []string) {
+	for _, r := range routes {
+		if !r.Embedded && len(countries) == 0 {
+			m.cfg.Log.Warn("no country may be called: list them in the configuration, such as guard.countries: [JP]", "route", r.Name)
+		}
+	}
+}
+
+// ensureKey makes the API key of the first start and keeps it in the folder.
+func (m *Main) ensureKey(ctx context.Context) error {
+	_, err := os.Stat(m.KeyFile())
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	_, tok, err := m.base.dir.NewKey(ctx, DefaultAccount, "first start", []account.Scope{account.ScopeAdmin})
+	if err != nil {
+		return err
+	}
+	return writeFile(m.cfg.Data, keyFile, tok.Reveal()+"\n")
+}
+
+// listen takes the address and writes down which it is.
+func (m *Main) listen(f File, routes []carrier.Route) error {
+	addr := DefaultListen
+	for _, a := range []string{f.Listen, m.cfg.Listen} {
+		if a != "" {
+			addr = a
+		}
+	}
+	handler, err := m.handler(routes)
+	if err != nil {
+		return err
+	}
+	if m.lis, err = net.Listen("tcp", addr); err != nil {
+		return fmt.Errorf("listen: %w: choose another address with --listen", err)
+	}
+	if host, _, err := net.SplitHostPort(addr); err == nil && !loopback(host) {
+		m.cfg.Log.Warn("listening off the loopback without TLS: put a proxy that speaks TLS in front", "address", addr)
+	}
+	m.server = &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: 32 << 10, ErrorLog: quiet(m.cfg.Log),
+	}
+	return writeFile(m.cfg.Data, addressFile, m.Addr()+"\n")
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// Addr is where the server listens.
+func (m *Main) Addr() string { return m.lis.Addr().String() }
+
+// KeyFile is the path of the file with the API key of the first start.
+func (m *Main) KeyFile() string { return filepath.Join(m.cfg.Data, keyFile) }
+
+// Run serves until ctx ends, then takes no more requests and lets what is in
+// progress end.
+func (m *Main) Run(ctx context.Context) error {
+	if err := m.worker.Start(ctx); err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- m.server.Serve(m.lis) }()
+	fmt.Fprintf(m.cfg.Stdout, "pincall listens on http://%s\nthe API key is in %s\n", m.Addr(), m.KeyFile())
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if e := m.server.Shutdown(drain); e != nil {
+		err = errors.Join(err, m.server.Close())
+	}
+	return errors.Join(err, m.worker.Stop(context.WithoutCancel(ctx)))
+}
+
+// Close frees everything. It may be called more than once.
+func (m *Main) Close() error {
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	var errs []error
+	if m.lis != nil {
+		_ = m.lis.Close() // closed already where Run has ended
+		_ = os.Remove(filepath.Join(m.cfg.Data, addressFile))
+	}
+	if m.phones != nil {
+		errs = append(errs, m.phones.Close())
+	}
+	if m.base != nil {
+		errs = append(errs, m.base.store.Close())
+	}
+	if m.lock != nil {
+		errs = append(errs, m.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/pincall/pincall/internal/api"
+	"github.com/pincall/pincall/internal/carrier"
+	"github.com/pincall/pincall/internal/carrier/sim"
+	"github.com/pincall/pincall/internal/edge"
+	"github.com/pincall/pincall/internal/phone"
+	"github.com/pincall/pincall/internal/verify"
+	"github.com/pincall/pincall/internal/web"
+)
+
+// handler puts the front ends together.
+func (m *Main) handler(routes []carrier.Route) (http.Handler, error) {
+	mux := edge.New(edge.Config{Keys: m.base.dir, Tokens: m.core, Log: m.cfg.Log})
+	err := api.Register(mux, api.Config{Core: m.core, Ready: m.ready, Version: Version()})
+	if err != nil {
+		return nil, err
+	}
+	cfg := web.Config{}
+	if m.phones != nil {
+		cfg.Phones = phones{m.phones}
+	}
+	web.Register(mux, cfg)
+	for _, r := range routes {
+		if p, ok := r.Carrier.(poker); ok {
+			mux.Handle(callback(r.Name, p))
+		}
+	}
+	return mux, nil
+}
+
+// ready says whether the store answers.
+func (m *Main) ready(ctx context.Context) error {
+	_, err := m.base.store.Account(ctx, DefaultAccount)
+	return err
+}
+
+// poker is a carrier whose callbacks are hints to ask it.
+type poker interface{ Poke(token string) bool }
+
+// callback is where a carrier posts that an attempt has news. The token in the
+// path is all that is read.
+func callback(route string, p poker) (edge.Route, edge.Handler) {
+	r := edge.Route{Method: http.MethodPost, Pattern: "/callbacks/" + route + "/{token}", Access: edge.Access{Public: true}, Unread: true}
+	return r, func(w http.ResponseWriter, r *edge.Request) error {
+		if !p.Poke(r.PathValue("token")) {
+			return &verify.Error{Code: verify.NotFound, Message: "there is nothing at this address"}
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+}
+
+// phones shows the simulator's phones to the web.
+type phones struct{ sim *sim.Carrier }
+
+// Phone shows one phone.
+func (p phones) Phone(account string, n phone.Number) web.Phone {
+	s := p.sim.Phone(account, n)
+	return web.Phone{State: s.State, Heard: s.Heard, Messages: s.Messages, Gate: s.Gate}
+}
+
+// Answer takes the call that rings.
+func (p phones) Answer(account string, n phone.Number) error {
+	return phoneError(p.sim.Answer(account, n))
+}
+
+// Hangup ends or declines the call.
+func (p phones) Hangup(account string, n phone.Number) error {
+	return phoneError(p.sim.HangupPhone(account, n))
+}
+
+// Press presses keys.
+func (p phones) Press(account string, n phone.Number, keys string) error {
+	return phoneError(p.sim.Press(account, n, keys))
+}
+
+// Behave says what the phone does with its next call.
+func (p phones) Behave(account string, n phone.Number, what string) error {
+	b, err := sim.ParseBehaviour(what)
+	if err != nil {
+		return err
+	}
+	return phoneError(p.sim.Behave(account, n, b))
+}
+
+// phoneError puts the simulator's errors into the web's words.
+func phoneError(err error) error {
+	for ours, theirs := range map[error]error{
+		sim.ErrNotRinging: web.ErrNotRinging, sim.ErrNotInCall: web.ErrNotInCall, sim.ErrBadKeys: web.ErrBadKeys,
+	} {
+		if errors.Is(err, ours) {
+			return theirs
+		}
+	}
+	return err
+}
+
+// Version is the program's version: the module's, or the revision it was built
+// from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value[:min(len(s.Value), 12)]
+		}
+	}
+	return "devel"
+}
+
+// quiet gives the HTTP server's own complaints to our log, without what they
+// quote from requests.
+func quiet(l *slog.Logger) *log.Logger { return log.New(complaints{l}, "", 0) }
+
+type complaints struct{ log *slog.Logger }
+
+// Write logs the kind of the complaint only.
+func (c complaints) Write(b []byte) (int, error) {
+	kind, _, _ := strings.Cut(string(b), ":")
+	c.log.Debug("http server", "complaint", kind)
+	return len(b), nil
+}
