@@ -8,11 +8,11 @@ import (
 )
 
 // fixed are the functions whose result a package variable may hold: it does not change after the program's start.
-var fixed = []string{"regexp.MustCompile", "sync.OnceValue", "sync.OnceValues", "sync.OnceFunc"}
+var fixed = []string{"regexp.MustCompile", "sync.OnceValue", "sync.OnceValues", "sync.OnceFunc", "time.Date"}
 
 // noMutableVars: a package variable is an error (Err..., err...), a compiled expression, a sync.OnceValue, an embedded file, an
 // assertion (var _ = ...), or a table: unexported, a literal of a map, slice or array (or an array with its type written out),
-// and changed nowhere in the package. Tests may also have flags.
+// and changed nowhere in the package. Tests may also have flags, and fixtures: struct literals under the same conditions.
 func noMutableVars(files []source) (faults []string) {
 	for _, f := range files {
 		for _, decl := range f.file.Decls {
@@ -43,7 +43,7 @@ func judgeVar(files []source, f source, s *ast.ValueSpec, i int) []string {
 	switch {
 	case name.Name == "_", strings.HasPrefix(name.Name, "Err"), strings.HasPrefix(name.Name, "err"), holdsFixed(value, f.isTest()):
 		return changes(files, s, name.Name)
-	case isTable(s.Type, value) && !name.IsExported():
+	case isTable(s.Type, value, f.isTest()) && !name.IsExported():
 		return changes(files, s, name.Name)
 	}
 	return []string{f.at(name.Pos(), "package variable "+name.Name+": make it a constant, a field, or an unexported table")}
@@ -66,7 +66,7 @@ func holdsFixed(value ast.Expr, test bool) bool {
 	return slices.Contains(fixed, name) || test && strings.HasPrefix(name, "flag.")
 }
 
-func isTable(typ, value ast.Expr) bool {
+func isTable(typ, value ast.Expr, test bool) bool {
 	if a, ok := typ.(*ast.ArrayType); ok && a.Len != nil && value != nil {
 		return true
 	}
@@ -78,7 +78,7 @@ func isTable(typ, value ast.Expr) bool {
 	case *ast.MapType, *ast.ArrayType:
 		return true
 	}
-	return false
+	return test
 }
 
 // changes is every place in the package that assigns to the variable or to an element, deletes from it, or takes its address.

@@ -29,6 +29,7 @@ type Engine interface {
 	verify.Store
 	jobs.Queue
 	account.Store
+	// Close ends the engine after what is waiting was done.
 	Close() error
 }
 

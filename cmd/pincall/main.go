@@ -1,0 +1,132 @@
+// Command pincall verifies people by phone. It is the whole program in one
+// binary: the server, and the commands that talk to it. A command knows flags,
+// the terminal and the public client; what a verification is, only the packages
+// behind internal/app know.
+//
+// Exit status: 0 done (for call and check: approved), 1 not, 2 wrong usage.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit statuses.
+const (
+	exitOK    = 0
+	exitNo    = 1 // not approved, or it could not be done
+	exitUsage = 2 // wrong flags or input: the same command will fail again
+)
+
+// system is what a command sees of the world.
+type system struct {
+	In     io.Reader
+	Out    io.Writer
+	Err    io.Writer
+	Getenv func(string) string
+}
+
+// commands are the command line.
+type commands struct {
+	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Call    callCmd    `cmd:"" help:"Verify a number, here and now, with this terminal as the screen."`
+	Check   checkCmd   `cmd:"" help:"Check the code that a person typed."`
+	Say     sayCmd     `cmd:"" help:"Print what a person would hear, or read, for a code."`
+	Key     keyCmd     `cmd:"" help:"Make, list and revoke API keys."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the next one has its usual effect: it kills.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], system{os.Stdin, os.Stdout, os.Stderr, os.Getenv}))
+}
+
+// run carries out one command line and gives its exit status. It ends early
+// when ctx does.
+func run(ctx context.Context, args []string, sys system) int {
+	helped := false
+	parser, err := kong.New(&commands{},
+		kong.Name("pincall"),
+		kong.Description("Verifies that a person holds a phone number: says a PIN in a call, and checks what is typed back."),
+		kong.Writers(sys.Out, sys.Err),
+		kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		panic(err) // the struct tags above are wrong
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if helped {
+		return exitOK
+	}
+	if err != nil {
+		return report(sys, usagef("%s (see pincall --help)", withoutNumbers(err.Error())))
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return report(sys, parsed.Run(sys))
+}
+
+// usageError is a mistake in flags or input.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errNotApproved ends call and check, which have said so in their own words.
+var errNotApproved = errors.New("not approved")
+
+// report tells an error in one line and gives the exit status.
+func report(sys system, err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errNotApproved):
+		return exitNo
+	}
+	fmt.Fprintln(sys.Err, "pincall: "+oneLine(err.Error()))
+	var usage usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitNo
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// longestShown is how many digits in a row an error may repeat: codes have four
+// at least, numbers more.
+const longestShown = 3
+
+// withoutNumbers blanks what may be a code or a phone number in an error about
+// the command line, which quotes it.
+func withoutNumbers(s string) string {
+	var b strings.Builder
+	for s != "" {
+		n := len(s) - len(strings.TrimLeft(s, "0123456789"))
+		switch {
+		case n > longestShown:
+			b.WriteString("...")
+			s = s[n:]
+		default:
+			n = max(n, 1)
+			b.WriteString(s[:n])
+			s = s[n:]
+		}
+	}
+	return b.String()
+}

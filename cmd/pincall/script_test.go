@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pincall/pincall/internal/app"
+)
+
+// TestMain lets the scripts run this binary as the command pincall.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"pincall": main})
+}
+
+// TestScripts runs the manual: testdata/*.txtar. UPDATE=1 writes the files that
+// cmp compares with anew.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: os.Getenv("UPDATE") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PINCALL_DATA", filepath.Join(env.WorkDir, "data"))
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"status":  cmdStatus,
+			"id":      cmdID,
+			"running": cmdRunning,
+		},
+	})
+}
+
+// cmdStatus runs a command that must end with a status: status 2 pincall call.
+func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N program [args...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// cmdID sets $ID to the first word of the line of stdout that has a word.
+func cmdID(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: id WORD")
+	}
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if words := strings.Fields(line); len(words) > 1 && words[1] == args[0] {
+			ts.Setenv("ID", words[0])
+			return
+		}
+	}
+	ts.Fatalf("no line with that word")
+}
+
+// cmdRunning waits for the server of the data folder.
+func cmdRunning(ts *testscript.TestScript, neg bool, args []string) {
+	const patience = 15 * time.Second
+	data := ts.Getenv("PINCALL_DATA")
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if _, ok := app.RunningServer(data); ok {
+			return
+		}
+	}
+	ts.Fatalf("no server after %v", patience)
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/pincall/pincall/client"
+	"github.com/pincall/pincall/internal/phone"
+	"github.com/pincall/pincall/internal/secret"
+)
+
+const (
+	// lookEvery is how often the verification is looked at: a person takes it
+	// for at once.
+	lookEvery = 200 * time.Millisecond
+	// cancelTimeout bounds the cancellation after an interrupt.
+	cancelTimeout = 5 * time.Second
+)
+
+// session is one verification at the terminal. One goroutine works on it.
+type session struct {
+	server   *client.Client
+	out      io.Writer
+	pay      paymentFlags
+	number   phone.Number
+	phone    *handset
+	id       string
+	seen     progress
+	asked    bool // the person was asked for the code
+	inputEnd bool // nothing more can be typed
+	last     client.Verification
+}
+
+// start asks for the verification and stays until it has ended.
+func (s *session) start(ctx context.Context, in io.Reader, req client.StartRequest) error {
+	v, err := s.server.Start(ctx, req)
+	if err != nil {
+		return judged(err)
+	}
+	s.id = v.ID
+	s.say("verification %s of %v in %s, until %s", v.ID, s.number, v.Locale, v.ExpiresAt.Local().Format(time.TimeOnly))
+	s.show(v)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return s.run(ctx, readLines(ctx, in))
+}
+
+// run goes on until the verification has ended: nil says approved.
+func (s *session) run(ctx context.Context, lines <-chan string) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for !s.over() {
+		var typed <-chan string // nil, which is never ready, before the phone rings
+		if s.asked && !s.inputEnd {
+			typed = lines
+		}
+		var err error
+		select {
+		case <-ctx.Done():
+			return s.interrupted(ctx)
+		case line, ok := <-typed:
+			s.inputEnd = !ok
+			err = s.typed(ctx, line)
+		case <-tick.C:
+			err = s.look(ctx)
+		}
+		if ctx.Err() != nil {
+			return s.interrupted(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.result(ctx)
+}
+
+// over says that the verification has ended, or that nothing can happen any
+// more: no call is under way, no step is left, and nobody can type.
+func (s *session) over() bool {
+	if s.last.Status != client.StatusPending {
+		return true
+	}
+	if !s.inputEnd || s.last.Step < s.last.Steps {
+		return false
+	}
+	for _, a := range s.last.Attempts {
+		if a.State != client.StateEnded {
+			return false
+		}
+	}
+	return true
+}
+
+// result is the end's meaning for the exit status.
+func (s *session) result(ctx context.Context) error {
+	switch s.last.Status {
+	case client.StatusApproved:
+		return s.phone.hangup(ctx)
+	case client.StatusPending:
+		s.say("no more input: the code can still be given to pincall check %s", s.id)
+	}
+	return errNotApproved
+}
+
+// look fetches the verification, shows what is new and lets the phone act.
+func (s *session) look(ctx context.Context) error {
+	v, err := s.server.Get(ctx, s.id)
+	if err != nil {
+		return err
+	}
+	s.show(v)
+	return s.phone.act(ctx, v)
+}
+
+// show prints what has changed, and asks for the code once a phone rings.
+func (s *session) show(v client.Verification) {
+	s.last = v
+	for _, line := range s.seen.update(v) {
+		s.say("%s", line)
+	}
+	if !s.asked && v.Status == client.StatusPending && s.seen.reached {
+		s.asked = true
+		s.say("type the code when you have it (r: send it again, n: next step, q: cancel)")
+	}
+}
+
+// typed carries out one line of input.
+func (s *session) typed(ctx context.Context, line string) error {
+	var v client.Verification
+	var err error
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "":
+		return nil
+	case "r":
+		v, err = s.server.Resend(ctx, s.id, "")
+	case "n":
+		v, err = s.server.Next(ctx, s.id)
+	case "q":
+		v, err = s.server.Cancel(ctx, s.id)
+	default:
+		return s.guess(ctx, line)
+	}
+	if err != nil {
+		return s.refused(err)
+	}
+	s.show(v)
+	return nil
+}
+
+// guess checks a code. What cannot be one never leaves the terminal.
+func (s *session) guess(ctx context.Context, line string) error {
+	if _, err := secret.ParseCode(line); err != nil {
+		s.say("not a code: type its digits, or r, n or q")
+		return nil
+	}
+	got, err := s.server.Check(ctx, s.id, client.CheckRequest{
+		Code: client.Secret(line), Amount: s.pay.Amount, Currency: s.pay.Currency, Payee: s.pay.Payee,
+	})
+	if err != nil {
+		return s.refused(err)
+	}
+	if !got.Valid {
+		s.say("%s", wrongCode(got))
+	}
+	return s.look(ctx)
+}
+
+// refused shows the server's refusal, after which the person may try something
+// else; every other error ends the session.
+func (s *session) refused(err error) error {
+	var refusal *client.Error
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	s.say("refused: %s", refusal.Detail)
+	return nil
+}
+
+// interrupted cancels: who leaves does not want the phone to ring on.
+func (s *session) interrupted(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	defer cancel()
+	v, err := s.server.Cancel(ctx, s.id)
+	if err != nil {
+		return fmt.Errorf("interrupted: %w", err)
+	}
+	s.show(v)
+	return errNotApproved
+}
+
+func (s *session) say(format string, args ...any) {
+	// A terminal that is gone is no reason to leave the call alone.
+	_, _ = fmt.Fprintf(s.out, format+"\n", args...)
+}
+
+// readLines reads lines until the end of the input or of ctx. A read cannot be
+// interrupted, so the goroutine may outlive ctx by one line.
+func readLines(ctx context.Context, in io.Reader) <-chan string {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		scanner := bufio.NewScanner(in)
+		for scanner.Scan() {
+			select {
+			case lines <- scanner.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return lines
+}
