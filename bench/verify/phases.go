@@ -23,19 +23,24 @@ type verification struct {
 // number gives distinct Japanese mobile numbers.
 func number(client, n int) string { return fmt.Sprintf("+8180%02d%06d", 10+client%80, n%1_000_000) }
 
-func startBody(to string) []byte {
-	return fmt.Appendf(nil, `{"to":%q,"channel":"sms","locale":"en"}`, to)
+func startBody(to, channel string) []byte {
+	return fmt.Appendf(nil, `{"to":%q,"channel":%q,"locale":"en"}`, to, channel)
 }
 
-// measureStarts starts verifications by SMS, which the simulator delivers while
-// the load runs.
-func measureStarts(ctx context.Context, g *load.Generator, s *server, d time.Duration) (load.Result, []verification) {
+// measureStarts starts verifications. Messages are delivered by the simulator
+// while the load runs; of calls, as many ring as the server has places for, and
+// the rest wait.
+func measureStarts(ctx context.Context, g *load.Generator, s *server, d time.Duration, channel string) (load.Result, []verification) {
 	var mu sync.Mutex
 	var begun []verification
+	offset := 0
+	if channel == "voice" {
+		offset = 500_000 // other numbers than the messages had
+	}
 	r := g.Run(ctx, d, func(client, n int) (load.Request, bool) {
-		to := number(client, n)
+		to := number(client, offset+n)
 		return load.Request{
-			Method: http.MethodPost, URL: s.url + "/v1/verifications", Body: startBody(to), Key: s.key, Want: http.StatusCreated,
+			Method: http.MethodPost, URL: s.url + "/v1/verifications", Body: startBody(to, channel), Key: s.key, Want: http.StatusCreated,
 			Read: func(b []byte) {
 				var v struct {
 					ID string `json:"id"`
@@ -146,7 +151,7 @@ func yardstick(ctx context.Context, g *load.Generator, d time.Duration) (load.Re
 		time.Sleep(10 * time.Millisecond)
 	}
 	r := g.Run(ctx, d, func(client, n int) (load.Request, bool) {
-		return load.Request{Method: http.MethodPost, URL: "http://" + addr + "/v1/verifications", Body: startBody(number(client, n)),
+		return load.Request{Method: http.MethodPost, URL: "http://" + addr + "/v1/verifications", Body: startBody(number(client, n), "voice"),
 			Key: "none", Want: http.StatusCreated}, true
 	})
 	if r.Failed > 0 {

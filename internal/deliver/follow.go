@@ -11,27 +11,28 @@ import (
 	"github.com/pincall/pincall/internal/verify"
 )
 
+// following is a placed attempt, and the news that it must stop.
+type following struct {
+	carrier carrier.Carrier
+	ref     carrier.Ref
+	stopped <-chan struct{}
+}
+
 // follow records what the carrier reports until the attempt has ended, and
 // hangs up when the core says so.
-func (w *Worker) follow(ctx context.Context, d verify.Delivery, c carrier.Carrier, ref carrier.Ref) {
+func (w *Worker) follow(ctx context.Context, d verify.Delivery, f following) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop, unwatch := w.wake.Watch(d.Attempt.ID)
-	defer unwatch()
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
 		select {
-		case <-stop:
-			w.hangup(ctx, d, c, ref)
+		case <-f.stopped:
+			w.hangup(ctx, d, f.carrier, f.ref)
 		case <-done:
 		}
 	}()
-	// A stop that was decided before the watching began is on record.
-	if stops, err := w.cfg.Core.Stops(ctx, []string{d.Attempt.ID}); err == nil && len(stops) > 0 {
-		w.wake.Stop(d.Attempt.ID)
-	}
-	e, err := c.Follow(ctx, ref, func(e carrier.Event) { w.progress(ctx, d, e, cancel) })
+	e, err := f.carrier.Follow(ctx, f.ref, func(e carrier.Event) { w.progress(ctx, d, e, cancel) })
 	if err != nil {
 		// The process stops, or the lease is lost: whoever holds the job next
 		// goes on with it.

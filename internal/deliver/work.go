@@ -64,7 +64,9 @@ func (w *Worker) giveBack(ctx context.Context, j jobs.Job, why error) {
 func (w *Worker) resume(ctx context.Context, d verify.Delivery) {
 	r, known := w.route(d)
 	if d.Attempt.Ref != "" && known && r.Carrier.Can().Resume {
-		w.follow(ctx, d, r.Carrier, carrier.Ref(d.Attempt.Ref))
+		stopped, unwatch := w.wake.Watch(d.Attempt.ID)
+		defer unwatch()
+		w.follow(ctx, d, following{r.Carrier, carrier.Ref(d.Attempt.Ref), stopped})
 		return
 	}
 	w.settle(ctx, d, outcome.Ending{
@@ -116,7 +118,15 @@ func (w *Worker) place(ctx context.Context, j jobs.Job, d verify.Delivery) {
 
 // placed records the reference, and only then follows.
 func (w *Worker) placed(ctx context.Context, d verify.Delivery, c carrier.Carrier, ref carrier.Ref) {
-	err := w.persist(ctx, func() error { return w.cfg.Core.Placed(ctx, d, ref) })
+	stopped, unwatch := w.wake.Watch(d.Attempt.ID)
+	defer unwatch()
+	err := w.persist(ctx, func() error {
+		stop, err := w.cfg.Core.Placed(ctx, d, ref)
+		if stop != "" { // it was decided before the watching began
+			w.wake.Stop(d.Attempt.ID)
+		}
+		return err
+	})
 	if errors.Is(err, jobs.ErrLeaseLost) {
 		w.hangup(ctx, d, c, ref)
 		return
@@ -124,7 +134,7 @@ func (w *Worker) placed(ctx context.Context, d verify.Delivery, c carrier.Carrie
 	if err != nil {
 		w.cfg.Log.Error("a reference cannot be recorded", "attempt", d.Attempt.ID, "error", err)
 	}
-	w.follow(ctx, d, c, ref)
+	w.follow(ctx, d, following{c, ref, stopped})
 }
 
 // compose makes the call or the message, and what must be recorded of it.

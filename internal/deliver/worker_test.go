@@ -214,7 +214,8 @@ func dialled(h *house, d verify.Delivery) {
 
 func placed(h *house, d verify.Delivery) {
 	dialled(h, d)
-	h.ok(h.Placed(h.t.Context(), d, "ref"))
+	_, err := h.Placed(h.t.Context(), d, "ref")
+	h.ok(err)
 }
 
 // A stopping process hangs up what does not end by itself.

@@ -137,10 +137,12 @@ func (c *Core) abandon(s State, l jobs.Lease, a Attempt, why string) Writes {
 	return d.writes()
 }
 
-// Placed records the carrier's reference, before the attempt is followed. For a
-// message this is also when the time of the step begins.
-func (c *Core) Placed(ctx context.Context, d Delivery, ref carrier.Ref) error {
-	return c.leased(ctx, d, func(s State, v Verification, a Attempt) (Writes, error) {
+// Placed records the carrier's reference, before the attempt is followed, and
+// says why it must stop, if it must. For a message this is also when the time of
+// the step begins.
+func (c *Core) Placed(ctx context.Context, d Delivery, ref carrier.Ref) (stop string, err error) {
+	err = c.leased(ctx, d, func(s State, v Verification, a Attempt) (Writes, error) {
+		stop = a.Stop
 		a.State, a.Ref = StatePlaced, string(ref)
 		w := c.draft(s, v.Account)
 		w.w.Attempts = append(w.w.Attempts, a)
@@ -149,6 +151,7 @@ func (c *Core) Placed(ctx context.Context, d Delivery, ref carrier.Ref) error {
 		}
 		return w.writes(), nil
 	})
+	return stop, err
 }
 
 // Progress records what a carrier reported, and says why the call must stop, if

@@ -267,7 +267,8 @@ func TestScreenDigitsAreShownBetweenRingingAndGate(t *testing.T) {
 	d := h.delivery()
 	_, err := h.Dial(t.Context(), d, verify.Dialling{Route: "one", Gate: script.GateScreenDigits, Screen: secret.NewText("42")})
 	h.ok(err)
-	h.ok(h.Placed(t.Context(), d, "ref"))
+	_, err = h.Placed(t.Context(), d, "ref")
+	h.ok(err)
 	shown := func(who verify.Caller) string {
 		v, err := h.Get(t.Context(), who, id)
 		h.ok(err)

@@ -202,7 +202,8 @@ func (h *house) dial() verify.Delivery {
 	if !may {
 		h.t.Fatal("the attempt may not be placed")
 	}
-	h.ok(h.Placed(h.t.Context(), d, "ref"))
+	_, err = h.Placed(h.t.Context(), d, "ref")
+	h.ok(err)
 	return d
 }
 

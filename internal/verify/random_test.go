@@ -136,7 +136,8 @@ func (w *world) take() {
 		may, err := w.Dial(w.t.Context(), d, verify.Dialling{Route: d.Routes[0].Name, Gate: script.GateAnyKey})
 		w.ok(err)
 		if may {
-			w.ok(w.Placed(w.t.Context(), d, "ref"))
+			_, err = w.Placed(w.t.Context(), d, "ref")
+			w.ok(err)
 			w.flying = append(w.flying, d)
 		}
 	}
