@@ -30,12 +30,12 @@ const (
 	insertNode  = `INSERT INTO nodes (id, alive_until) VALUES (?, ?)`
 	selectAlive = `SELECT 1 FROM nodes WHERE id = ? AND alive_until >= ?`
 	beatNode    = `UPDATE nodes SET alive_until = ? WHERE id = ? AND alive_until >= ?`
-	freeNode    = `UPDATE jobs SET node = NULL, lost = lost + 1 WHERE node = ?`
+	freeNode    = `UPDATE jobs SET node = NULL WHERE node = ?`
 	deleteNode  = `DELETE FROM nodes WHERE id = ?`
-	freeExpired = `UPDATE jobs SET node = NULL, lost = lost + 1
+	freeExpired = `UPDATE jobs SET node = NULL
 		WHERE node IN (SELECT id FROM nodes WHERE alive_until < ?)`
 	deleteExpired = `DELETE FROM nodes WHERE alive_until < ?`
-	freeAll       = `UPDATE jobs SET node = NULL, lost = lost + 1 WHERE node IS NOT NULL`
+	freeAll       = `UPDATE jobs SET node = NULL WHERE node IS NOT NULL`
 	deleteAll     = `DELETE FROM nodes`
 )
 

@@ -127,8 +127,7 @@ CREATE TABLE jobs (
   order_key BLOB, -- NULL: no order
   due_at    INTEGER NOT NULL,
   node      TEXT, -- NULL: nobody has it
-  leases    INTEGER NOT NULL DEFAULT 0, -- how often it was leased: the fence
-  lost      INTEGER NOT NULL DEFAULT 0  -- how many of them ended with their node
+  leases    INTEGER NOT NULL DEFAULT 0 -- how often it was leased: the fence
 ) STRICT;
 CREATE INDEX jobs_due ON jobs (due_at) WHERE node IS NULL;
 CREATE INDEX jobs_order ON jobs (order_key) WHERE order_key IS NOT NULL;
