@@ -1,5 +1,6 @@
-// Package xoxzo is a client of the Xoxzo cloud telephony API: calls that speak a text or play a recording, text
-// messages, and the account's credits (https://docs.xoxzo.com/en/).
+// Package xoxzo is a client of the Xoxzo cloud telephony API: calls that speak a text or play a recording, conferences,
+// text messages, one-time passwords, look-ups of carriers, rented numbers, and the account's credits
+// (https://docs.xoxzo.com/en/).
 //
 // It knows Xoxzo's HTTP contract: form-encoded requests, HTTP Basic credentials, paths that end in a slash, 200 and 201
 // as the only successes, errors in the shapes of Django REST framework. It must not know what its caller says to people
@@ -7,9 +8,10 @@
 //
 // Two properties matter more than the convenience of a smaller client:
 //
-//   - A request that may have made a telephone ring is sent at most once, and every failure says whether it may have
-//     been sent ([MayHaveBeenSent]). Only reads are tried again.
-//   - No error text contains the token, a message, or a whole telephone number, even where the server repeats them.
+//   - A request that may have made a telephone ring, or cost credits, is sent at most once, and every failure says
+//     whether it may have been sent ([MayHaveBeenSent]). Only reads are tried again.
+//   - No error text contains the token, a code, a message, or a whole telephone number, even where the server repeats
+//     them; values that hold one mask it wherever they are printed, logged or written as JSON.
 package xoxzo
 
 import (
@@ -70,7 +72,7 @@ type Config struct {
 	// Timeout bounds one exchange, from the dialling to the last byte of the answer; zero means 20 s.
 	Timeout time.Duration
 	// Retries is how often a read is tried again after a failed connection or a 502, 503 or 504; zero means 2, a
-	// negative value means never. A POST is never tried again.
+	// negative value means never. A POST or DELETE is never tried again.
 	Retries int
 	// RetryWait is the pause before the first repetition of a read; it doubles each time. Zero means 200 ms.
 	RetryWait time.Duration

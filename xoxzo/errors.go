@@ -39,6 +39,7 @@ type Error struct {
 
 	creditsShort   bool // the text said so before it was masked
 	countryRefused bool
+	registered     bool
 }
 
 // Error gives the operation, the status and the masked complaints.
@@ -100,6 +101,13 @@ func IsCountryNotAllowed(err error) bool {
 	return errors.As(err, &e) && e.countryRefused
 }
 
+// IsAlreadyRegistered reports whether [Client.RegisterWebsite] was refused because the website is registered already. Xoxzo
+// says so in a text only (docs.xoxzo.com/en/otp): 400 {"website":["website info with this website already exists."]}.
+func IsAlreadyRegistered(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.registered
+}
+
 func hasStatus(err error, status int) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Status == status
@@ -152,12 +160,13 @@ func parseRefusal(raw []byte, scrub scrubber) *Error {
 	return e
 }
 
-// classify notes the two documented refusals that only their text tells apart.
+// classify notes the documented refusals that only their text tells apart.
 func (e *Error) classify(texts []string) {
 	for _, t := range texts {
 		t = strings.ToLower(t)
 		e.creditsShort = e.creditsShort || strings.Contains(t, "not enough credits")
 		e.countryRefused = e.countryRefused || strings.Contains(t, "country not allowed")
+		e.registered = e.registered || strings.Contains(t, "website already exists")
 	}
 }
 

@@ -18,16 +18,21 @@ import (
 // Bounds on what is read from the server, in bytes after decompression.
 const (
 	maxAnswer    = 256 << 10
+	maxList      = 8 << 20 // of a list, which has no pages
 	maxErrorBody = 64 << 10
 )
 
 // request is one exchange to be made.
 type request struct {
 	op   string // the prefix of errors: "call", "sms", ...
-	path string // below the base URL, with the trailing slash
+	path string // below the base URL, with the trailing slash, and the raw query if there is one
 	form url.Values
-	// text is what must not come back in an error: the words to be spoken or sent.
+	json []byte // the body instead of form, when not nil
+	// text is what must not come back in an error: the words to be spoken or sent, the code to be checked.
 	text string
+	// values are short parts of the same, none of which must come back.
+	values []string
+	limit  int // bytes of the answer that are read; 0 means maxAnswer
 }
 
 // get reads path into out, trying again where nothing can be harmed.
@@ -45,9 +50,14 @@ func (c *Client) get(ctx context.Context, r request, out any) error {
 	}
 }
 
-// post sends the form once and reads the answer into out.
+// post sends the form once and reads the answer into out; nil drops it.
 func (c *Client) post(ctx context.Context, r request, out any) error {
 	return c.exchange(ctx, http.MethodPost, r, out)
+}
+
+// delete sends a DELETE once. Xoxzo's Ruby client expects a 200; a 204, which is usual elsewhere, is a success too.
+func (c *Client) delete(ctx context.Context, r request) error {
+	return c.exchange(ctx, http.MethodDelete, r, nil)
 }
 
 // retryable reports whether a read is worth another try: no answer at all, or a gateway's passing fault.
@@ -77,7 +87,7 @@ func (c *Client) exchange(ctx context.Context, method string, r request, out any
 		return &Error{Op: r.op, Err: hide(err, scrub)}
 	}
 	hc := c.reads
-	if method == http.MethodPost {
+	if method != http.MethodGet {
 		hc = c.writes
 	}
 	resp, err := hc.Do(req)
@@ -85,10 +95,15 @@ func (c *Client) exchange(ctx context.Context, method string, r request, out any
 		return &Error{Op: r.op, MaySent: seen.maySent(err), Err: hide(err, scrub)}
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
+	switch {
+	case resp.StatusCode == http.StatusNoContent && method == http.MethodDelete:
+		return nil
+	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated:
 		return refusal(r.op, resp, scrub)
+	case out == nil: // the status says all that is documented
+		return nil
 	}
-	if err := decode(resp.Body, out); err != nil {
+	if err := decode(resp.Body, orDefault(r.limit, maxAnswer), out); err != nil {
 		// The server said yes: whatever was asked for has happened, although we cannot read what it is called.
 		return &Error{Op: r.op, Status: resp.StatusCode, MaySent: true, Err: hide(err, scrub)}
 	}
@@ -103,11 +118,14 @@ func (c *Client) newRequest(ctx context.Context, method string, r request) (*htt
 		return nil, err
 	}
 	if method == http.MethodPost {
-		body := r.form.Encode()
+		body, kind := r.form.Encode(), "application/x-www-form-urlencoded"
+		if r.json != nil {
+			body, kind = string(r.json), "application/json"
+		}
 		req.Body = io.NopCloser(strings.NewReader(body))
 		req.ContentLength = int64(len(body))
 		req.GetBody = nil
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Content-Type", kind)
 	}
 	_, authorization := c.credentials()
 	req.Header.Set("Authorization", authorization)
@@ -140,13 +158,13 @@ func (s *sighting) maySent(err error) bool {
 }
 
 // decode reads one JSON value of bounded size into out.
-func decode(body io.Reader, out any) error {
-	raw, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+func decode(body io.Reader, limit int, out any) error {
+	raw, err := io.ReadAll(io.LimitReader(body, int64(limit)+1))
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
-	if len(raw) > maxAnswer {
-		return fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
+	if len(raw) > limit {
+		return fmt.Errorf("the answer is larger than %d bytes", limit)
 	}
 	if err := json.Unmarshal(raw, out); err != nil {
 		return fmt.Errorf("decode the answer: %w", err)
@@ -186,36 +204,91 @@ func retryAfter(v string) time.Duration {
 	return min(d, time.Hour)
 }
 
-// ids reads the answer to a POST: a list of objects, or one object, with the identifier under key.
-func ids(raw json.RawMessage, key string) (string, error) {
-	var list []map[string]json.RawMessage
-	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
-		raw = append(append([]byte("["), raw...), ']')
+// ids reads the answer to a POST: a list of objects, or one object, with the identifier under one of keys, the first of
+// them first.
+func ids(raw json.RawMessage, keys ...string) (string, error) {
+	list, err := objects(raw)
+	if err != nil {
+		return "", err
 	}
-	if err := json.Unmarshal(raw, &list); err != nil {
-		return "", fmt.Errorf("decode the answer: %w", err)
-	}
-	for _, item := range list {
-		var id text
-		if err := json.Unmarshal(item[key], &id); err == nil && validID(string(id)) {
-			return string(id), nil
+	for _, key := range keys {
+		for _, item := range list {
+			var fields map[string]json.RawMessage
+			var id text
+			if json.Unmarshal(item, &fields) == nil && json.Unmarshal(fields[key], &id) == nil && validID(string(id)) {
+				return string(id), nil
+			}
 		}
 	}
-	return "", fmt.Errorf("the answer has no usable %s", key)
+	return "", fmt.Errorf("the answer has no usable %s", strings.Join(keys, " or "))
+}
+
+// objects splits a list into its elements; an object stands for a list of itself.
+func objects(raw json.RawMessage) ([]json.RawMessage, error) {
+	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+		return []json.RawMessage{raw}, nil
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, fmt.Errorf("decode the answer: %w", err)
+	}
+	return list, nil
+}
+
+// each decodes every object of a list. An element that cannot be read fails the whole: a list with a silent gap is worse
+// than none.
+func each[T any](raw json.RawMessage, keep func(T) error) error {
+	list, err := objects(raw)
+	if err != nil {
+		return err
+	}
+	for _, item := range list {
+		var v T
+		if err := json.Unmarshal(item, &v); err != nil {
+			return fmt.Errorf("decode the answer: %w", err)
+		}
+		if err := keep(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// getList reads the list at r.path and keeps its elements.
+func getList[T any](ctx context.Context, c *Client, r request, keep func(T) error) error {
+	var raw json.RawMessage
+	r.limit = maxList
+	if err := c.get(ctx, r, &raw); err != nil {
+		return err
+	}
+	if err := each(raw, keep); err != nil {
+		return &Error{Op: r.op, Status: http.StatusOK, MaySent: true, Err: hide(err, c.scrubber(r))}
+	}
+	return nil
 }
 
 // postForID sends the form and returns the identifier that the server gave to what it made. A success without an
 // identifier is an error after the fact: MaySent is true.
-func (c *Client) postForID(ctx context.Context, r request, key string) (string, error) {
+func (c *Client) postForID(ctx context.Context, r request, keys ...string) (string, error) {
+	var id string
+	err := c.postAndRead(ctx, r, func(raw json.RawMessage) (err error) {
+		id, err = ids(raw, keys...)
+		return err
+	})
+	return id, err
+}
+
+// postAndRead sends the form and lets read make sense of the answer. What read cannot make sense of has happened all the
+// same: MaySent is true.
+func (c *Client) postAndRead(ctx context.Context, r request, read func(json.RawMessage) error) error {
 	var raw json.RawMessage
 	if err := c.post(ctx, r, &raw); err != nil {
-		return "", err
+		return err
 	}
-	id, err := ids(raw, key)
-	if err != nil {
-		return "", &Error{Op: r.op, Status: http.StatusCreated, MaySent: true, Err: hide(err, c.scrubber(r))}
+	if err := read(raw); err != nil {
+		return &Error{Op: r.op, Status: http.StatusCreated, MaySent: true, Err: hide(err, c.scrubber(r))}
 	}
-	return id, nil
+	return nil
 }
 
 // validID accepts the identifiers that can stand in a path as they are.

@@ -14,15 +14,21 @@ const withheld = "(text withheld: it repeats the request)"
 
 // scrubber makes foreign text fit to be read by anyone who reads errors.
 type scrubber struct {
-	secrets []string // the token and the Authorization value, as they are
+	secrets []string // the token, the Authorization value and the request's values, as they are
 	echo    string   // the letters and digits of the message, lower case
 	digits  []string // the digit groups of the message, separators dropped, 3 digits or more
 }
 
 func (c *Client) scrubber(r request) scrubber {
 	token, header := c.credentials()
+	secrets := []string{token, strings.TrimPrefix(header, "Basic ")}
+	for _, value := range r.values {
+		if len(value) >= 3 { // less is a part of any word
+			secrets = append(secrets, value)
+		}
+	}
 	return scrubber{
-		secrets: []string{token, strings.TrimPrefix(header, "Basic ")},
+		secrets: secrets,
 		echo:    letters(r.text),
 		digits:  digitGroups(r.text),
 	}

@@ -39,6 +39,9 @@ func (m SMS) Format(f fmt.State, _ rune) { writeMasked(f, m.String()) }
 // LogValue is String.
 func (m SMS) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
+// MarshalJSON writes String as a JSON string, because a list of values is logged as JSON.
+func (m SMS) MarshalJSON() ([]byte, error) { return jsonString(m.String()) }
+
 // SendSMS asks for a message to be sent and returns its identifier for [Client.SMS]. Errors are as for
 // [Client.CallTTSPlayback]: when [MayHaveBeenSent] is true the message may arrive although there is no identifier.
 func (c *Client) SendSMS(ctx context.Context, m SMS) (msgID string, err error) {
@@ -113,31 +116,41 @@ func (m Message) Format(f fmt.State, _ rune) { writeMasked(f, m.String()) }
 // LogValue is String.
 func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
+// MarshalJSON writes String as a JSON string, because a list of values is logged as JSON.
+func (m Message) MarshalJSON() ([]byte, error) { return jsonString(m.String()) }
+
 // SMS reads the state of a message. An identifier that Xoxzo does not know gives an error for which [IsNotFound] is true.
 func (c *Client) SMS(ctx context.Context, msgID string) (Message, error) {
 	const op = "sms"
 	if !validID(msgID) {
 		return Message{}, badInput(op, "msgid", "is not an identifier")
 	}
-	var a struct {
-		ID        text   `json:"msgid"`
-		Status    text   `json:"status"`
-		Sent      moment `json:"sent_time"`
-		Cost      number `json:"cost"`
-		Sender    text   `json:"sender"`
-		Recipient text   `json:"recipient"`
-		Tags      labels `json:"tags"`
-		URL       text   `json:"url"`
-	}
+	var a messageAnswer
 	if err := c.get(ctx, request{op: op, path: messagesPath + msgID + "/"}, &a); err != nil {
 		return Message{}, err
 	}
 	if a.ID != "" && string(a.ID) != msgID {
 		return Message{}, &Error{Op: op, Status: http.StatusOK, MaySent: true, Err: sentinel("the answer is about another message")}
 	}
+	return a.message(msgID), nil
+}
+
+// messageAnswer is a message as it comes over the wire, alone or in a list.
+type messageAnswer struct {
+	ID        text   `json:"msgid"`
+	Status    text   `json:"status"`
+	Sent      moment `json:"sent_time"`
+	Cost      number `json:"cost"`
+	Sender    text   `json:"sender"`
+	Recipient text   `json:"recipient"`
+	Tags      labels `json:"tags"`
+	URL       text   `json:"url"`
+}
+
+func (a messageAnswer) message(id string) Message {
 	return Message{
-		ID: msgID, Status: MessageStatus(statusWord(string(a.Status))), SentTime: time.Time(a.Sent),
+		ID: id, Status: MessageStatus(statusWord(string(a.Status))), SentTime: time.Time(a.Sent),
 		Cost: float64(a.Cost), Sender: string(a.Sender), Recipient: string(a.Recipient),
 		Tags: a.Tags, URL: string(a.URL),
-	}, nil
+	}
 }

@@ -47,6 +47,9 @@ func (p TTSPlayback) Format(f fmt.State, _ rune) { writeMasked(f, p.String()) }
 // LogValue is String.
 func (p TTSPlayback) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
+// MarshalJSON writes String as a JSON string, because a list of values is logged as JSON.
+func (p TTSPlayback) MarshalJSON() ([]byte, error) { return jsonString(p.String()) }
+
 // RecordingPlayback is a call in which a recording is played.
 type RecordingPlayback struct {
 	// Caller, Recipient, CallbackURL and Tags are those of TTSPlayback.
@@ -70,6 +73,9 @@ func (p RecordingPlayback) Format(f fmt.State, _ rune) { writeMasked(f, p.String
 
 // LogValue is String.
 func (p RecordingPlayback) LogValue() slog.Value { return slog.StringValue(p.String()) }
+
+// MarshalJSON writes String as a JSON string, because a list of values is logged as JSON.
+func (p RecordingPlayback) MarshalJSON() ([]byte, error) { return jsonString(p.String()) }
 
 // CallTTSPlayback asks for a call that reads a text, and returns the call's identifier for [Client.Call]. The call is
 // accepted, not yet answered, when it returns. Errors are *Error; when [MayHaveBeenSent] is true the telephone may
@@ -217,38 +223,48 @@ func (c Call) Format(f fmt.State, _ rune) { writeMasked(f, c.String()) }
 // LogValue is String.
 func (c Call) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
+// MarshalJSON writes String as a JSON string, because a list of values is logged as JSON.
+func (c Call) MarshalJSON() ([]byte, error) { return jsonString(c.String()) }
+
 // Call reads the state of a call. An identifier that Xoxzo does not know gives an error for which [IsNotFound] is true.
 func (c *Client) Call(ctx context.Context, callID string) (Call, error) {
 	const op = "call"
 	if !validID(callID) {
 		return Call{}, badInput(op, "callid", "is not an identifier")
 	}
-	var a struct {
-		ID        text   `json:"callid"`
-		Type      text   `json:"call_type"`
-		Direction text   `json:"direction"`
-		Caller    text   `json:"caller"`
-		Recipient text   `json:"recipient"`
-		Status    text   `json:"status"`
-		Start     moment `json:"start_time"`
-		End       moment `json:"end_time"`
-		Duration  number `json:"duration"`
-		Cost      number `json:"cost"`
-		Tags      labels `json:"tags"`
-		URL       text   `json:"url"`
-	}
+	var a callAnswer
 	if err := c.get(ctx, request{op: op, path: callsPath + callID + "/"}, &a); err != nil {
 		return Call{}, err
 	}
 	if a.ID != "" && string(a.ID) != callID {
 		return Call{}, &Error{Op: op, Status: http.StatusOK, MaySent: true, Err: sentinel("the answer is about another call")}
 	}
+	return a.call(callID), nil
+}
+
+// callAnswer is a call as it comes over the wire.
+type callAnswer struct {
+	ID        text   `json:"callid"`
+	Type      text   `json:"call_type"`
+	Direction text   `json:"direction"`
+	Caller    text   `json:"caller"`
+	Recipient text   `json:"recipient"`
+	Status    text   `json:"status"`
+	Start     moment `json:"start_time"`
+	End       moment `json:"end_time"`
+	Duration  number `json:"duration"`
+	Cost      number `json:"cost"`
+	Tags      labels `json:"tags"`
+	URL       text   `json:"url"`
+}
+
+func (a callAnswer) call(id string) Call {
 	return Call{
-		ID: callID, Type: string(a.Type), Direction: string(a.Direction),
+		ID: id, Type: string(a.Type), Direction: string(a.Direction),
 		Caller: string(a.Caller), Recipient: string(a.Recipient), Status: CallStatus(statusWord(string(a.Status))),
 		StartTime: time.Time(a.Start), EndTime: time.Time(a.End), Duration: a.Duration.seconds(),
 		Cost: float64(a.Cost), Tags: a.Tags, URL: string(a.URL),
-	}, nil
+	}
 }
 
 // statusWord writes a status as the constants are written.

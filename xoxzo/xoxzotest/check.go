@@ -13,12 +13,7 @@ const required = "This field is required."
 // checkPlayback returns what is wrong with a call.
 func checkPlayback(form url.Values) complaints {
 	bad := checkForm(form, "caller", "recipient", "recording_url", "tts_message", "tts_lang", "callbackurl", "tags")
-	if n := len(form.Get("caller")); form.Has("caller") && (!digits(form.Get("caller")) || n < 3 || n > 15) {
-		bad.add("caller", "A valid number is required.")
-	}
-	if !form.Has("caller") {
-		bad.add("caller", required)
-	}
+	checkCaller(form, bad)
 	checkRecipient(form, bad)
 	recording, spoken := form.Has("recording_url"), form.Has("tts_message") || form.Has("tts_lang")
 	switch {
@@ -41,6 +36,20 @@ func checkMessage(form url.Values) complaints {
 	if !form.Has("message") {
 		bad.add("message", required)
 	}
+	checkSender(form, bad)
+	return bad
+}
+
+func checkCaller(form url.Values, bad complaints) {
+	if n := len(form.Get("caller")); form.Has("caller") && (!digits(form.Get("caller")) || n < 3 || n > 15) {
+		bad.add("caller", "A valid number is required.")
+	}
+	if !form.Has("caller") {
+		bad.add("caller", required)
+	}
+}
+
+func checkSender(form url.Values, bad complaints) {
 	sender := form.Get("sender")
 	switch {
 	case !form.Has("sender"):
@@ -50,7 +59,6 @@ func checkMessage(form url.Values) complaints {
 	case !digits(sender) && (len(sender) > 10 || !alphanumeric(sender)):
 		bad.add("sender", "Ensure this field has no more than 10 letters and digits.")
 	}
-	return bad
 }
 
 // checkForm refuses what a lenient server would ignore: unknown keys, repeated keys, empty values, bytes that are not text.

@@ -10,11 +10,32 @@ type Op string
 
 // The requests that the server answers.
 const (
-	OpPlayback Op = "playback" // POST /voice/simple/playbacks/
-	OpCall     Op = "call"     // GET /voice/calls/{callid}/
-	OpSend     Op = "send"     // POST /sms/messages/
-	OpMessage  Op = "message"  // GET /sms/messages/{msgid}/
-	OpCredits  Op = "credits"  // GET /you/credits/
+	OpPlayback   Op = "playback"   // POST /voice/simple/playbacks/
+	OpCall       Op = "call"       // GET /voice/calls/{callid}/
+	OpConfer     Op = "confer"     // POST /voice/simple/conferences/
+	OpConference Op = "conference" // GET /voice/simple/conferences/{conferenceid}/
+	OpSend       Op = "send"       // POST /sms/messages/
+	OpSent       Op = "sent"       // GET /sms/messages/
+	OpMessage    Op = "message"    // GET /sms/messages/{msgid}/
+	OpTemplates  Op = "templates"  // GET /sms/templates/
+	OpTemplate   Op = "template"   // POST /sms/templates/{id}/messages/
+	OpLookup     Op = "lookup"     // POST /utilities/carrierlookup/
+	OpRegister   Op = "register"   // POST /otp/register-website/
+	OpRequestOTP Op = "requestotp" // POST /otp/request/
+	OpVerifyOTP  Op = "verifyotp"  // POST /otp/verify/
+	OpCredits    Op = "credits"    // GET /you/credits/
+
+	OpDINs           Op = "dins"           // GET /voice/dins/
+	OpSubscribeDIN   Op = "subscribedin"   // POST /voice/dins/subscriptions/
+	OpDINSubs        Op = "dinsubs"        // GET /voice/dins/subscriptions/
+	OpDINAction      Op = "dinaction"      // POST /voice/dins/subscriptions/{din_uid}/
+	OpUnsubscribeDIN Op = "unsubscribedin" // DELETE /voice/dins/subscriptions/{din_uid}/
+
+	OpSINs           Op = "sins"           // GET /sms/sins/
+	OpSubscribeSIN   Op = "subscribesin"   // POST /sms/sins/subscriptions/
+	OpSINSubs        Op = "sinsubs"        // GET /sms/sins/subscriptions/
+	OpSINAction      Op = "sinaction"      // POST /sms/sins/subscriptions/{sin_uid}/
+	OpUnsubscribeSIN Op = "unsubscribesin" // DELETE /sms/sins/subscriptions/{sin_uid}/
 )
 
 // Fault is one way to fail. Exactly one of Status, Hang, Drop should be set.
@@ -77,7 +98,7 @@ func (s *Server) Fail(op Op, faults ...Fault) {
 	s.faults[op] = append(s.faults[op], faults...)
 }
 
-// RefuseRecipient lets every call and message to number fail with f.
+// RefuseRecipient lets every call, message, conference, one-time password and look-up of number fail with f.
 func (s *Server) RefuseRecipient(number string, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 
 const (
 	formType = "application/x-www-form-urlencoded"
+	jsonType = "application/json"
 	maxBody  = 64 << 10
 )
 
@@ -58,31 +59,31 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, index int) answe
 		w.Header().Set("WWW-Authenticate", `Basic realm="api"`)
 		return detail(http.StatusUnauthorized, "Invalid sid/token")
 	}
-	op, id, method := route(r.URL.EscapedPath())
+	act, allowed := route(r.Method, r.URL.EscapedPath())
 	switch {
-	case op == "":
+	case len(allowed) == 0:
 		return detail(http.StatusNotFound, "Not found.")
-	case r.Method != method:
-		w.Header().Set("Allow", method)
+	case act.op == "":
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		return detail(http.StatusMethodNotAllowed, fmt.Sprintf("Method %q not allowed.", r.Method))
-	case r.URL.RawQuery != "":
+	case r.URL.RawQuery != "" && !act.op.takesQuery():
 		return answer{status: http.StatusBadRequest, body: complaints{"non_field_errors": {"Unexpected query."}}}
 	}
-	var form url.Values
-	if method == http.MethodPost {
+	act.query = r.URL.RawQuery
+	if r.Method == http.MethodPost {
 		var problem answer
-		if form, problem = readForm(r); problem.status != 0 {
+		if act.form, problem = readBody(r, act.op.takesJSON()); problem.status != 0 {
 			return problem
 		}
-		s.mu.Lock()
-		s.requests[index].Form = form
-		s.mu.Unlock()
 	}
-	fault, ordered := s.takeFault(op)
+	s.mu.Lock()
+	s.requests[index].Form, s.requests[index].Query = act.form, act.query
+	s.mu.Unlock()
+	fault, ordered := s.takeFault(act.op)
 	if ordered && !fault.Acts {
 		return s.play(w, r, fault)
 	}
-	a := s.perform(w, r, action{op: op, id: id, form: form})
+	a := s.perform(w, r, act)
 	if ordered && (a.status == http.StatusCreated || a.status == http.StatusOK) {
 		return s.play(w, r, fault)
 	}
@@ -95,31 +96,12 @@ func (s *Server) known(r *http.Request) bool {
 		subtle.ConstantTimeCompare([]byte(token), []byte(s.AuthToken)) == 1
 }
 
-// route names the operation of a path. A missing trailing slash is no path.
-func route(path string) (op Op, id, method string) {
-	switch path {
-	case "/voice/simple/playbacks/":
-		return OpPlayback, "", http.MethodPost
-	case "/sms/messages/":
-		return OpSend, "", http.MethodPost
-	case "/you/credits/":
-		return OpCredits, "", http.MethodGet
-	}
-	id, slash := strings.CutSuffix(path, "/")
-	for prefix, op := range map[string]Op{"/voice/calls/": OpCall, "/sms/messages/": OpMessage} {
-		if rest, ok := strings.CutPrefix(id, prefix); ok && slash && rest != "" && !strings.Contains(rest, "/") {
-			return op, rest, http.MethodGet
-		}
-	}
-	return "", "", ""
-}
-
-// readForm is stricter than a web framework: only the media type that Xoxzo's clients send, no more than maxBody bytes, no
-// escapes that cannot be decoded. A non-zero status in the answer means refused.
-//
-// It reads the body of a POST, or says why not.
-func readForm(r *http.Request) (url.Values, answer) {
-	if ct := r.Header.Get("Content-Type"); ct != formType && ct != formType+"; charset=utf-8" {
+// readBody reads the body of a POST, or says why not: a non-zero status in the answer means refused. It is stricter than a
+// web framework: only the media types that Xoxzo's clients and tutorials send, no more than maxBody bytes, no escapes that
+// cannot be decoded.
+func readBody(r *http.Request, json bool) (url.Values, answer) {
+	ct := strings.TrimSuffix(r.Header.Get("Content-Type"), "; charset=utf-8")
+	if ct != formType && (ct != jsonType || !json) {
 		return nil, detail(http.StatusUnsupportedMediaType, "Unsupported media type in request.")
 	}
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
@@ -128,6 +110,9 @@ func readForm(r *http.Request) (url.Values, answer) {
 		return nil, detail(http.StatusBadRequest, "The request broke off.")
 	case len(raw) > maxBody:
 		return nil, detail(http.StatusRequestEntityTooLarge, "The request is too large.")
+	}
+	if ct == jsonType {
+		return formOf(raw)
 	}
 	form, err := url.ParseQuery(string(raw))
 	if err != nil {
@@ -138,31 +123,79 @@ func readForm(r *http.Request) (url.Values, answer) {
 
 // action is a request that has passed the outer checks.
 type action struct {
-	op   Op
-	id   string
-	form url.Values
+	op    Op
+	id    string     // of the path
+	query string     // raw
+	form  url.Values // nil unless it is a POST
 }
 
 // perform makes the request happen, or says why it is refused. Unknown identifiers are 404; Xoxzo's body for it is not
 // documented, so this is Django REST framework's own.
 func (s *Server) perform(w http.ResponseWriter, r *http.Request, act action) answer {
-	switch act.op {
-	case OpPlayback:
-		if bad := checkPlayback(act.form); len(bad) > 0 {
+	check, do := checks()[act.op], s.deeds()[act.op]
+	if check != nil {
+		if bad := check(act.form); len(bad) > 0 {
 			return answer{status: http.StatusBadRequest, body: bad}
 		}
-		return s.accept(w, r, act)
-	case OpSend:
-		if bad := checkMessage(act.form); len(bad) > 0 {
-			return answer{status: http.StatusBadRequest, body: bad}
-		}
-		return s.accept(w, r, act)
 	}
+	fault, refused := s.refused(act.form)
+	if refused && !fault.Acts {
+		return s.play(w, r, fault)
+	}
+	a := do(act)
+	if refused && (a.status == http.StatusCreated || a.status == http.StatusOK) {
+		return s.play(w, r, fault)
+	}
+	return a
+}
+
+// refused returns the fault of the first number in the form that was told to fail.
+func (s *Server) refused(form url.Values) (Fault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if act.op == OpCredits {
-		return answer{status: http.StatusOK, body: map[string]float64{"credits": s.credits}}
+	numbers := append(strings.Split(form.Get("participants"), ","), form.Get("recipient"), form.Get("phone_number"))
+	for _, number := range numbers {
+		if fault, ok := s.refusals[number]; ok && number != "" {
+			return fault, true
+		}
 	}
+	return Fault{}, false
+}
+
+// checks are the complaints about forms that need no look at the account.
+func checks() map[Op]func(url.Values) complaints {
+	return map[Op]func(url.Values) complaints{
+		OpPlayback: checkPlayback, OpConfer: checkConference, OpSend: checkMessage, OpTemplate: checkTemplate,
+		OpLookup: checkLookup, OpRegister: checkRegister, OpRequestOTP: checkRequestOTP, OpVerifyOTP: checkVerifyOTP,
+		OpSubscribeDIN: checkUID("din_uid"), OpSubscribeSIN: checkUID("sin_uid"),
+		OpDINAction: checkAction, OpSINAction: checkAction,
+	}
+}
+
+// deeds are what the operations do.
+func (s *Server) deeds() map[Op]func(action) answer {
+	return map[Op]func(action) answer{
+		OpPlayback: s.place, OpSend: s.place, OpCall: s.show, OpMessage: s.show, OpCredits: s.showCredits,
+		OpConfer: s.confer, OpConference: s.showConference, OpSent: s.showSent,
+		OpTemplates: s.showTemplates, OpTemplate: s.sendTemplate, OpLookup: s.lookUp,
+		OpRegister: s.register, OpRequestOTP: s.requestOTP, OpVerifyOTP: s.verifyOTP,
+		OpDINs: s.showNumbers, OpSubscribeDIN: s.subscribe, OpDINSubs: s.showSubscriptions,
+		OpDINAction: s.setAction, OpUnsubscribeDIN: s.unsubscribe,
+		OpSINs: s.showNumbers, OpSubscribeSIN: s.subscribe, OpSINSubs: s.showSubscriptions,
+		OpSINAction: s.setAction, OpUnsubscribeSIN: s.unsubscribe,
+	}
+}
+
+func (s *Server) showCredits(action) answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return answer{status: http.StatusOK, body: map[string]float64{"credits": s.credits}}
+}
+
+// show answers with a call or a message.
+func (s *Server) show(act action) answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	records := s.calls
 	if act.op == OpMessage {
 		records = s.messages
@@ -175,40 +208,50 @@ func (s *Server) perform(w http.ResponseWriter, r *http.Request, act action) ans
 	return detail(http.StatusNotFound, "Not found.")
 }
 
-// accept takes a checked call or message, unless its recipient is one that was told to fail or the credits do not suffice.
-func (s *Server) accept(w http.ResponseWriter, r *http.Request, act action) answer {
-	recipient := act.form.Get("recipient")
-	s.mu.Lock()
-	fault, refused := s.refusals[recipient]
-	s.mu.Unlock()
-	if refused && !fault.Acts {
-		return s.play(w, r, fault)
-	}
-	a := s.place(act)
-	if refused && a.status == http.StatusCreated {
-		return s.play(w, r, fault)
-	}
-	return a
-}
-
-// place takes the credits and makes the record, all or nothing.
+// place takes the credits for a call or a message and makes the record, all or nothing.
 func (s *Server) place(act action) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key, cost, lives, shelf, show := "callid", CallCost, s.lives, &s.calls, s.callView
-	if act.op == OpSend {
-		key, cost, lives, shelf, show = "msgid", MessageCost, s.texts, &s.messages, s.messageView
+	key, cost := "callid", CallCost
+	if act.op != OpPlayback {
+		key, cost = "msgid", MessageCost
 	}
-	if s.credits < float64(cost) {
-		text := fmt.Sprintf("Not enough credits, required: %d", cost)
+	if a := s.charge(float64(cost)); a.status != 0 {
+		return a
+	}
+	if act.op == OpPlayback {
+		return answer{status: http.StatusCreated, body: []map[string]string{{key: s.addCall("simple/playbacks", act.form).id}}}
+	}
+	return answer{status: http.StatusCreated, body: []map[string]string{{key: s.addMessage(act.form).id}}}
+}
+
+// charge takes credits; a non-zero status in the answer means that there are not enough, and none were taken. The caller
+// holds s.mu.
+func (s *Server) charge(cost float64) answer {
+	if s.credits < cost {
+		text := fmt.Sprintf("Not enough credits, required: %v", cost)
 		return answer{status: http.StatusForbidden, body: complaints{"non_field_errors": {text}}}
 	}
-	s.credits -= float64(cost)
-	life, ok := lives[act.form.Get("recipient")]
-	if !ok {
-		life = lives[""]
+	s.credits -= cost
+	return answer{}
+}
+
+// addCall and addMessage make a record. The caller holds s.mu.
+func (s *Server) addCall(kind string, form url.Values) *record {
+	rec := &record{id: newID(), kind: kind, form: form, life: lifeOf(s.lives, form), start: s.now(), view: s.callView}
+	s.calls = append(s.calls, rec)
+	return rec
+}
+
+func (s *Server) addMessage(form url.Values) *record {
+	rec := &record{id: newID(), form: form, life: lifeOf(s.texts, form), start: s.now(), view: s.messageView}
+	s.messages = append(s.messages, rec)
+	return rec
+}
+
+func lifeOf(lives map[string]Life, form url.Values) Life {
+	if life, ok := lives[form.Get("recipient")]; ok {
+		return life
 	}
-	rec := &record{id: newID(), form: act.form, life: life, start: s.now(), view: show}
-	*shelf = append(*shelf, rec)
-	return answer{status: http.StatusCreated, body: []map[string]string{{key: rec.id}}}
+	return lives[""]
 }

@@ -60,6 +60,7 @@ func (s *Server) End(id string) bool {
 // record is one call or message.
 type record struct {
 	id         string
+	kind       string // of a call: "simple/playbacks"
 	form       url.Values
 	life       Life
 	start, end time.Time // end is zero until the last step
@@ -144,7 +145,7 @@ func (s *Server) callback(target string, form url.Values) {
 // callView is the answer of GET /voice/calls/{callid}/.
 func (s *Server) callView(r *record) view {
 	v := view{
-		"callid": r.id, "call_type": "simple/playbacks", "direction": "outbound",
+		"callid": r.id, "call_type": r.kind, "direction": "outbound",
 		"caller": r.form.Get("caller"), "recipient": r.form.Get("recipient"), "status": r.life.Statuses[r.step],
 		"start_time": wireTime(r.start), "end_time": unset, "duration": 0, "cost": 0,
 		"tags": splitTags(r.form.Get("tags")), "url": s.URL + "/voice/calls/" + r.id + "/",

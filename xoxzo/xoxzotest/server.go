@@ -31,8 +31,10 @@ const (
 	DefaultCredits = 1000
 	// CallCost is what a call needs and costs: "Not enough credits, required: 20".
 	CallCost = 20
-	// MessageCost is what a message needs and costs.
+	// MessageCost is what a message needs and costs, also one from a template or with a one-time password.
 	MessageCost = 10
+	// LookupCost is what the look-up of a mobile number needs and costs.
+	LookupCost = 5
 )
 
 // callbackTimeout bounds one callback.
@@ -62,6 +64,13 @@ type Server struct {
 	messages  []*record         // in the order accepted
 	requests  []Request         // all, refused ones included
 	callbacks []CallbackAttempt // in the order made
+
+	conferences map[string][]*record   // legs by conferenceid
+	templates   []Template             // in the order added
+	networks    map[string]Network     // by number
+	websites    map[string]bool        // registered
+	otps        []*otp                 // in the order made
+	rentals     map[string][]*rentable // by "din" and "sin"
 }
 
 // New starts a Server with 1000 credits. With a non-nil tb (a *testing.T) it is closed at the test's end; with nil, call
@@ -74,6 +83,12 @@ func New(tb TB) *Server {
 		texts:    map[string]Life{"": {Statuses: []string{"QUEUED", "DELIVERING", "DELIVERED"}}},
 		refusals: make(map[string]Fault),
 		faults:   make(map[Op][]Fault),
+
+		conferences: make(map[string][]*record),
+		templates:   firstTemplates(),
+		networks:    make(map[string]Network),
+		websites:    make(map[string]bool),
+		rentals:     firstNumbers(),
 	}
 	s.srv = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.lis = &listener{Listener: s.srv.Listener}
@@ -129,7 +144,8 @@ func (s *Server) SetNow(now func() time.Time) {
 // Request is one request as it arrived.
 type Request struct {
 	Method, Path string
-	Form         url.Values // the body's parameters; nil when there was no readable form
+	Query        string     // raw
+	Form         url.Values // the body's parameters, those of JSON too; nil when there was no readable form
 	Status       int        // what was answered; 0 when nothing was
 }
 
@@ -149,9 +165,10 @@ type Call struct {
 	PlacedAt              time.Time
 	Reads                 int // how often its status was read
 	Ended                 bool
+	Type                  string // "simple/playbacks" or "simple/conferences"
 }
 
-// Calls returns the calls that were placed, in order.
+// Calls returns the calls that were placed, in order, the legs of conferences too.
 func (s *Server) Calls() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +178,7 @@ func (s *Server) Calls() []Call {
 			ID: r.id, Caller: r.form.Get("caller"), Recipient: r.form.Get("recipient"),
 			Message: r.form.Get("tts_message"), Lang: r.form.Get("tts_lang"), RecordingURL: r.form.Get("recording_url"),
 			CallbackURL: r.form.Get("callbackurl"), Tags: r.form.Get("tags"),
-			PlacedAt: r.start, Reads: r.reads, Ended: !r.end.IsZero(),
+			PlacedAt: r.start, Reads: r.reads, Ended: !r.end.IsZero(), Type: r.kind,
 		})
 	}
 	return out
