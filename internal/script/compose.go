@@ -29,6 +29,9 @@ type Message struct {
 	PlainDigits bool          // say "nine", not "number nine"
 	Longest     time.Duration // the call's cap; zero: 120 s
 	Valid       time.Duration // how long the code counts, for SMS; zero: 10 minutes
+
+	Domain   string    // the host a text message's code is for; see CheckDomain; empty: any
+	Template *Template // the tenant's own words, used if they are of this language; nil: ours
 }
 
 const (
@@ -104,7 +107,16 @@ func newComposer(m Message) (*composer, error) {
 			return nil, err
 		}
 	}
-	c := &composer{lex: catalog()[tag], m: m, digits: m.Code.Reveal()}
+	if m.Domain != "" {
+		if err := CheckDomain(m.Domain); err != nil {
+			return nil, err
+		}
+	}
+	lex, err := catalog()[tag].with(m.Template)
+	if err != nil {
+		return nil, err
+	}
+	c := &composer{lex: lex, m: m, digits: m.Code.Reveal()}
 	c.m.Brand, c.m.Payee = NormalizePayee(m.Brand), NormalizePayee(m.Payee)
 	return c, c.checkNames()
 }

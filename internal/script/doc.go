@@ -12,6 +12,12 @@
 // first digit. [Lint] and [LintText] refuse what breaks them, and [ReadBack]
 // listens to a rendering as a person would.
 //
+// What is said stands in one file a language under lang/: phrases, digit words,
+// numbers and currencies with their plural and gender, and the wordings by which
+// a warning is known. A tenant may replace phrases by a [Template]; [LintTemplate]
+// composes with it and holds it to the same rules. [SMS] writes the text message,
+// [Segments] counts what it costs.
+//
 // The package knows words, languages and paces. It must not know carriers,
 // calls, sound, storage or who is being called. A script holds a code in clear:
 // it masks itself when printed, logged or marshalled, and only the renderers

@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
-	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 )
@@ -41,6 +40,10 @@ type languageFile struct {
 	Carrier string   `yaml:"carrier"` // the word before every digit; optional
 	Digits  []string `yaml:"digits"`  // zero to nine, as one word of letters each
 
+	// Keys are the names of keys 1 and 9 of the phone where a menu names them
+	// otherwise than a code does its digits; optional.
+	Keys map[int]string `yaml:"keys"`
+
 	Phrases map[string]string `yaml:"phrases"` // what is spoken; see phraseVars
 	SMS     map[string]string `yaml:"sms"`     // what is written; see smsVars
 
@@ -48,25 +51,33 @@ type languageFile struct {
 	Amount     string              `yaml:"amount"`     // joins {major} and {minor}
 	Currencies map[string]currency `yaml:"currencies"` // by ISO 4217 code
 
-	// Numbers are the rules for whole numbers in words, from the smallest value
-	// each applies to: <count> is the number divided by the largest power of ten
-	// in that value, <rest> the remainder, and [..] is left out when the rest is
-	// zero. Optional: without rules amounts are numerals.
-	Numbers map[int64]string `yaml:"numbers"`
+	Numbers rules            `yaml:"numbers"` // whole numbers in words; optional: without them amounts are numerals
+	Genders map[string]rules `yaml:"genders"` // the rules that differ in a gender, as units name it; optional
+	Joins   map[string]rules `yaml:"joins"`   // how a remainder is put to what stands before it; optional
 
 	Listen struct {
-		Warnings []string `yaml:"warnings"` // how a message may say "do not share", lower case
-		Common   []string `yaml:"common"`   // words that most messages have, lower case
+		Digits   map[string]int `yaml:"digits"`   // other words that people take for a digit, lower case; optional
+		Warnings []string       `yaml:"warnings"` // how a message may say "do not share", lower case
+		Common   []string       `yaml:"common"`   // words that most messages have, lower case
 	} `yaml:"listen"`
 }
 
 // forms are one noun in its plural forms by CLDR category; other is required.
+// The form "millions" goes with whole millions, where a language puts a
+// preposition between them and the noun ("un millón de euros").
 type forms map[string]string
 
 // currency names the units of a currency; minor is empty where it has none.
 type currency struct {
 	Major forms `yaml:"major"`
 	Minor forms `yaml:"minor"`
+
+	// Gender names the rules of Genders by which each unit is counted; empty:
+	// as Numbers has it.
+	Gender struct {
+		Major string `yaml:"major"`
+		Minor string `yaml:"minor"`
+	} `yaml:"gender"`
 }
 
 // lexicon is a language that was loaded and found complete. It is immutable.
@@ -75,6 +86,7 @@ type lexicon struct {
 	tag     language.Tag
 	carrier string          // Carrier, folded as heard words are
 	hear    map[string]byte // digit words, folded, to '0'..'9'
+	custom  map[string]bool // the phrases that are a template's
 }
 
 // catalog is every language by its tag, read once. It panics on a file that is
@@ -194,6 +206,17 @@ func (l *lexicon) checkDigits() error {
 	if _, clash := l.hear[l.carrier]; clash || len(l.hear) != 10 {
 		return fmt.Errorf("digits: two of the words are the same")
 	}
+	for w, d := range l.Listen.Digits {
+		if l.hear[w] != 0 || fold(w) != w || d < 0 || d > 9 {
+			return fmt.Errorf("listen.digits: want other words, lower case, for 0 to 9")
+		}
+		l.hear[w] = '0' + byte(d)
+	}
+	for key := range l.Keys {
+		if key != 1 && key != 9 {
+			return fmt.Errorf("keys: want 1 and 9")
+		}
+	}
 	return nil
 }
 
@@ -243,39 +266,13 @@ func (l *lexicon) checkAmounts() error {
 		if c.Major["other"] == "" || (digits > 0) != (c.Minor["other"] != "") {
 			return fmt.Errorf("currencies: %s wants the form other of each of its units", code)
 		}
-	}
-	return l.checkNumbers()
-}
-
-// checkNumbers wants a plain word for each number below ten, where there are
-// rules at all, so that every rule ends.
-func (l *lexicon) checkNumbers() error {
-	if len(l.Numbers) == 0 {
-		return nil
-	}
-	for n := range int64(10) {
-		if rule := l.Numbers[n]; rule == "" || strings.ContainsAny(rule, "<[") {
-			return fmt.Errorf("numbers: %d wants a plain word", n)
+		for _, gender := range []string{c.Gender.Major, c.Gender.Minor} {
+			if gender != "" && l.Genders[gender] == nil {
+				return fmt.Errorf("currencies: %s has an unknown gender", code)
+			}
 		}
 	}
-	return nil
-}
-
-// pick is the form of a noun that goes with n.
-func (l *lexicon) pick(f forms, n int64) string {
-	// The plural rules look at the last digits only; the million keeps a large
-	// number from being taken for a small one.
-	const big = 1_000_000
-	if n >= big {
-		n = n%big + big
-	}
-	name := map[plural.Form]string{
-		plural.Zero: "zero", plural.One: "one", plural.Two: "two", plural.Few: "few", plural.Many: "many",
-	}[plural.Cardinal.MatchPlural(l.tag, int(n), 0, 0, 0, 0)]
-	if s := f[name]; s != "" {
-		return s
-	}
-	return f["other"]
+	return l.checkNumbers()
 }
 
 // fill replaces the variables of a template in one pass: a value that looks

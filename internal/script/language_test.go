@@ -13,12 +13,14 @@ func TestMatch(t *testing.T) {
 	t.Parallel()
 	for tag, want := range map[string]string{
 		"en": "en", "en-GB": "en", "EN_us": "en", "ja": "ja", "ja-JP": "ja", "jpn": "ja", "en-US-u-co-phonebk": "en", "en-Latn-ZA": "en",
+		"es-MX": "es", "es-419": "es", "pt-PT": "pt", "pt-BR": "pt", "fr-CA": "fr", "de-CH": "de", "zh-CN": "zh", "zh-Hans-SG": "zh",
+		"nl-BE": "nl", "ko-KR": "ko", "ru-KZ": "ru", "it-CH": "it", "pl-PL": "pl",
 	} {
 		if got, err := Match(tag); got != want || err != nil {
 			t.Errorf("Match(%q) = %q, %v, want %q", tag, got, err, want)
 		}
 	}
-	for _, tag := range []string{"", "xx", "tlh", "und", "und-JP", "english", "e", "*", "../en", "en\x00", strings.Repeat("en-", 99), "x-en"} {
+	for _, tag := range []string{"", "zh-TW", "zh-HK", "yue", "xx", "tlh", "und", "und-JP", "english", "e", "*", "../en", "en\x00", strings.Repeat("en-", 99), "x-en"} {
 		got, err := Match(tag)
 		if got != "" || err == nil || !strings.HasSuffix(err.Error(), "want one of "+strings.Join(Languages(), ", ")) {
 			t.Errorf("Match(%q) = %q, %v, want an error that names the languages only", tag, got, err)
@@ -28,12 +30,25 @@ func TestMatch(t *testing.T) {
 
 func TestCountriesAndVoices(t *testing.T) {
 	t.Parallel()
-	for iso, want := range map[string]string{"JP": "ja", "jp": "ja", "US": "en", "GB": "en", "": "en", "ZZ": "en"} {
+	if want := []string{"de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "zh"}; !cmp.Equal(want, Languages()) {
+		t.Errorf("languages %v, want %v", Languages(), want)
+	}
+	for iso, want := range map[string]string{
+		"JP": "ja", "jp": "ja", "US": "en", "GB": "en", "": "en", "ZZ": "en",
+		"DE": "de", "AT": "de", "LI": "de", "ES": "es", "MX": "es", "AR": "es", "PR": "es", "FR": "fr", "SN": "fr", "IT": "it", "PT": "pt", "BR": "pt",
+		"AO": "pt", "RU": "ru", "BY": "ru", "CN": "zh", "KR": "ko", "NL": "nl", "SR": "nl", "PL": "pl",
+		// Where several languages share a country, or one that is not here dominates.
+		"CH": "en", "BE": "en", "LU": "en", "CA": "en", "CM": "en", "SG": "en", "HK": "en", "TW": "en", "MO": "en",
+		"AE": "en", "IN": "en", "MA": "en", "UA": "en", "KZ": "en", "FI": "en",
+	} {
 		if got := ForCountry(iso); got != want {
 			t.Errorf("ForCountry(%q) = %q, want %q", iso, got, want)
 		}
 	}
-	for lang, want := range map[string]string{"en": "en-US", "en-GB": "en-US", "ja": "ja-JP", "xx": "", "": ""} {
+	for lang, want := range map[string]string{
+		"en": "en-US", "en-GB": "en-US", "ja": "ja-JP", "xx": "", "": "",
+		"de": "de-DE", "es-AR": "es-ES", "fr": "fr-FR", "it": "it-IT", "pt-PT": "pt-BR", "ru": "ru-RU", "zh": "zh-CN", "ko": "ko-KR", "nl": "nl-NL", "pl": "pl-PL",
+	} {
 		if got := VoiceTag(lang); got != want {
 			t.Errorf("VoiceTag(%q) = %q, want %q", lang, got, want)
 		}
@@ -57,22 +72,31 @@ func TestParseLanguageRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for old, spoilt := range map[string]string{
-		"tag: en\n":               "tag: EN\n",
-		"voice: en-US":            "voice: nothing at all",
-		"pace: {letter_ms: 70,":   "pace: {letter_ms: 0,",
-		"short: \",\"":            "short: \"\"",
-		"[zero, one,":             "[one, one,",
-		"seven, eight, nine]":     "seven, eight]",
-		"[zero, one, two,":        "[zero, number, two,",
-		"  bye: ":                 "  good_bye: ",
-		"call from {brand}.":      "call from {brands}.",
-		"  valid: ":               "  valid: \"\"\n  unused: ",
-		"JPY: {major":             "JPX: {major",
-		"carrier: number":         "carrier: number\ncarriers: 2",
-		"  9: nine\n":             "",
-		"other: \"{n} minutes\"":  "many: \"{n} minutes\"",
-		"minor: {one: \"{n} gro":  "minro: {one: \"{n} gro",
-		"common: [the, this, is,": "common: [the]\n  rare: [this, is,",
+		"tag: en\n":                         "tag: EN\n",
+		"voice: en-US":                      "voice: nothing at all",
+		"pace: {letter_ms: 70,":             "pace: {letter_ms: 0,",
+		"short: \",\"":                      "short: \"\"",
+		"[zero, one,":                       "[one, one,",
+		"seven, eight, nine]":               "seven, eight]",
+		"[zero, one, two,":                  "[zero, number, two,",
+		"  bye: ":                           "  good_bye: ",
+		"call from {brand}.":                "call from {brands}.",
+		"  valid: ":                         "  valid: \"\"\n  unused: ",
+		"JPY: {major":                       "JPX: {major",
+		"carrier: number":                   "carrier: number\ncarriers: 2",
+		"  9: nine\n":                       "",
+		"other: \"{n} minutes\"":            "many: \"{n} minutes\"",
+		"carrier: number\n":                 "carrier: number\nkeys: {2: two}\n",
+		"listen:\n":                         "listen:\n  digits: {one: 2}\n",
+		"listen:":                           "listen:\n  digits: {Ace: 1}",
+		"<count> hundred[ <rest>":           "<count:feminine> hundred[ <rest>",
+		"<count> thousand":                  "<same> thousand",
+		"<count> million[ <rest>]":          "<count> million[ <rest:and>]",
+		"<count> billion":                   "<counts> billion",
+		"<count> billion[":                  "<count billion[",
+		"JPY: {major: {other: \"{n} yen\"}": "JPY: {major: {other: \"{n} yen\"}, gender: {major: feminine}",
+		"minor: {one: \"{n} gro":            "minro: {one: \"{n} gro",
+		"common: [the, this, is,":           "common: [the]\n  rare: [this, is,",
 	} {
 		text := strings.Replace(string(b), old, spoilt, 1)
 		if text == string(b) {

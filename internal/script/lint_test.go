@@ -149,3 +149,44 @@ func TestLintText(t *testing.T) {
 		})
 	}
 }
+
+// TestOtherWordsAreHeard reads words that people and engines say for a digit
+// though a script of ours does not.
+func TestOtherWordsAreHeard(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ lang, text, want string }{
+		{"de", "Ihr Code lautet... neun, zwei, zwo, Ziffer eins.", "9221"},
+		{"pt", "O código é... meia, seis, número meia, um.", "6661"},
+		{"zh", "您的验证码是……一，幺，〇，零。", "1100"},
+		{"ko", "인증번호는... 영, 공, 일, 이.", "0012"},
+		{"ru", "Ваш код... Нуль, ноль, цифра девять, три.", "0093"},
+	} {
+		got, err := ReadBack(c.text, c.lang, 4)
+		if err != nil || len(got) != 1 || got[0] != c.want {
+			t.Errorf("%s: heard %v, %v, want %s", c.lang, got, err, c.want)
+		}
+	}
+}
+
+// TestWarningsAreKnown has other wordings of the warning, and sentences that
+// sound alike and warn of nothing.
+func TestWarningsAreKnown(t *testing.T) {
+	t.Parallel()
+	for lang, texts := range map[string][2]string{
+		"de": {"Geben Sie den Code nicht weiter.", "Ohne ihn geht es nicht weiter."},
+		"es": {"No revele esta clave.", "No cuelgue."},
+		"fr": {"Ne partagez ce code avec personne.", "Ne raccrochez pas."},
+		"it": {"Non condivida il codice.", "Non riagganci."},
+		"ko": {"이 번호를 공유하지 마세요.", "전화를 끊지 마세요."},
+		"nl": {"Geef deze code niet door.", "Hang niet op."},
+		"pl": {"Nie udostępniaj kodu.", "Proszę się nie rozłączać."},
+		"pt": {"Não compartilhe este código.", "Não desligue."},
+		"ru": {"Не называйте код никому.", "Не кладите трубку."},
+		"zh": {"请不要把验证码告诉别人。", "请勿挂机。"},
+	} {
+		l := catalog()[lang]
+		if l.warnedAt(texts[0]) < 0 || l.warnedAt(texts[1]) >= 0 {
+			t.Errorf("%s: %q is a warning: %v; %q: %v", lang, texts[0], l.warnedAt(texts[0]) >= 0, texts[1], l.warnedAt(texts[1]) >= 0)
+		}
+	}
+}

@@ -3,8 +3,6 @@ package script
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -111,51 +109,14 @@ func (l *lexicon) spoken(m Money) string {
 	major, minor := m.Minor/unit, m.Minor%unit
 	switch {
 	case minor == 0:
-		return l.count(names.Major, major)
+		return l.count(names.Major, names.Gender.Major, major)
 	case major == 0:
-		return l.count(names.Minor, minor)
+		return l.count(names.Minor, names.Gender.Minor, minor)
 	}
 	return fill(l.Amount, map[string]string{
-		"major": l.count(names.Major, major),
-		"minor": l.count(names.Minor, minor),
+		"major": l.count(names.Major, names.Gender.Major, major),
+		"minor": l.count(names.Minor, names.Gender.Minor, minor),
 	})
-}
-
-// count puts a number in words before its noun.
-func (l *lexicon) count(f forms, n int64) string {
-	return fill(l.pick(f, n), map[string]string{"n": l.number(n)})
-}
-
-// number is a whole number in words by the language's rules, in numerals where
-// it has none. The rule is the one with the largest base that is not above n; it
-// ends because <count> and <rest> are smaller than n, and below ten rules are
-// plain words. The form follows the rule-based number formats of CLDR.
-func (l *lexicon) number(n int64) string {
-	base := int64(-1)
-	for _, from := range slices.Sorted(maps.Keys(l.Numbers)) {
-		if from <= n {
-			base = from
-		}
-	}
-	if base < 0 {
-		return strconv.FormatInt(n, 10)
-	}
-	rule := l.Numbers[base]
-	unit := power(len(strconv.FormatInt(base, 10)) - 1)
-	if open, rest, found := strings.Cut(rule, "["); found {
-		inner, tail, _ := strings.Cut(rest, "]")
-		if n%unit == 0 {
-			inner = ""
-		}
-		rule = open + inner + tail
-	}
-	if strings.Contains(rule, "<count>") {
-		rule = strings.Replace(rule, "<count>", l.number(n/unit), 1)
-	}
-	if strings.Contains(rule, "<rest>") {
-		rule = strings.Replace(rule, "<rest>", l.number(n%unit), 1)
-	}
-	return rule
 }
 
 // power is ten to the n.

@@ -22,13 +22,30 @@ func (l *lexicon) digit(d byte, plain bool) Part {
 // menu is the prompt with its two keys, named by their digit words.
 func (l *lexicon) menu() Part {
 	words := fill(l.Phrases["menu"], map[string]string{
-		"again":  l.Digits[KeyAgain[0]-'0'],
-		"report": l.Digits[KeyReport[0]-'0'],
+		"again":  l.key(KeyAgain[0]),
+		"report": l.key(KeyReport[0]),
 	})
 	return Part{
-		Kind: KindMenu, Section: SectionMenu, Lang: l.Tag, Phrase: "menu",
+		Kind: KindMenu, Section: SectionMenu, Lang: l.Tag, Phrase: l.named("menu"),
 		Words: words, After: l.Marks.Space, Again: KeyAgain, Report: KeyReport,
 	}
+}
+
+// key is the name of a key of the phone.
+func (l *lexicon) key(d byte) string {
+	if w := l.Keys[int(d-'0')]; w != "" {
+		return w
+	}
+	return l.Digits[d-'0']
+}
+
+// named is the name under which a voice has recorded a phrase; a template's
+// words have none, or ours would be heard in their place.
+func (l *lexicon) named(name string) string {
+	if l.custom[name] {
+		return ""
+	}
+	return name
 }
 
 // split cuts a phrase at its variables. Space and punctuation between a
@@ -61,6 +78,11 @@ func (l *lexicon) split(name string, vars map[string]Part) []Part {
 	}
 	if len(parts) == 1 {
 		parts[0].Phrase = name
+	}
+	if l.custom[name] {
+		for i := range parts {
+			parts[i].Phrase = ""
+		}
 	}
 	parts[len(parts)-1].After += l.Marks.Space
 	return parts
@@ -109,7 +131,7 @@ func ComposeAside(lang string, a Aside) (Script, error) {
 func (l *lexicon) gate(g Gate) Part {
 	name := "gate_" + string(g)
 	return Part{
-		Kind: KindGate, Section: SectionGate, Lang: l.Tag, Phrase: name,
+		Kind: KindGate, Section: SectionGate, Lang: l.Tag, Phrase: l.named(name),
 		Words: l.Phrases[name], After: l.Marks.Space, Gate: g,
 	}
 }

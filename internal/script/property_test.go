@@ -41,7 +41,7 @@ func TestEveryCodeIsHeard(t *testing.T) {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(1, 2))
-			for i := range 1000 {
+			for i := range 500 {
 				m, digits := randomMessage(t, r, lang)
 				s, err := Compose(m)
 				if err != nil {
@@ -56,6 +56,66 @@ func TestEveryCodeIsHeard(t *testing.T) {
 				hearRenderings(t, s, m, digits)
 			}
 		})
+	}
+}
+
+// TestEveryLengthIsHeard composes codes of every length in every language, all
+// of one digit and at random, and listens to each rendering: the code comes back
+// from the words, and no two of its digits stand together.
+func TestEveryLengthIsHeard(t *testing.T) {
+	t.Parallel()
+	for _, lang := range Languages() {
+		t.Run(lang, func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(3, 4))
+			for n := secret.MinCodeLen; n <= secret.MaxCodeLen; n++ {
+				codes := make([]string, 0, 40)
+				for d := range 10 {
+					codes = append(codes, strings.Repeat(fmt.Sprint(d), n))
+				}
+				for range 30 {
+					codes = append(codes, fmt.Sprintf("%010d", r.Int64N(1e10))[10-n:])
+				}
+				for i, digits := range codes {
+					m := Message{Lang: lang, Brand: "Acme", Code: mustCode(t, digits), Menu: i%2 == 0, PlainDigits: i%3 == 0}
+					s, err := Compose(m)
+					if err != nil {
+						t.Fatal(err)
+					}
+					hearRenderings(t, s, m, digits)
+					wantApart(t, s, digits)
+				}
+			}
+		})
+	}
+}
+
+// wantApart looks for two digits of a code together, as numerals or as words.
+func wantApart(t *testing.T, s Script, digits string) {
+	t.Helper()
+	l := catalog()[s.Lang]
+	for name, doc := range map[string]string{"text": s.Text(), "ssml": s.SSML(), "twiml": s.TwiML()} {
+		text := doc
+		if name != "text" {
+			var err error
+			if text, err = content(doc); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, run := range l.listen(text) {
+			if run.noPause || run.noSpace {
+				t.Fatalf("%s: digits without a pause between them: %s", name, text)
+			}
+		}
+		for _, tok := range tokens(text) {
+			if l.glued(tok.word) || numerals(tok.word) > 0 {
+				t.Fatalf("%s: %q holds digits together: %s", name, tok.word, text)
+			}
+		}
+	}
+	together := l.Digits[digits[0]-'0'] + l.Marks.Space + l.Digits[digits[1]-'0']
+	if strings.Contains(s.Text(), together) {
+		t.Fatalf("%q stands in %s", together, s.Text())
 	}
 }
 
