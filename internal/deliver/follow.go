@@ -32,7 +32,11 @@ func (w *Worker) follow(ctx context.Context, d verify.Delivery, f following) {
 		case <-done:
 		}
 	}()
-	e, err := f.carrier.Follow(ctx, f.ref, func(e carrier.Event) { w.progress(ctx, d, e, cancel) })
+	e, err := f.carrier.Follow(ctx, f.ref, func(e carrier.Event) {
+		if errors.Is(w.progress(ctx, d, e), jobs.ErrLeaseLost) { // nobody could stop the call any more
+			w.hangup(ctx, d, f.carrier, f.ref)
+		}
+	})
 	if err != nil {
 		// The process stops, or the lease is lost: whoever holds the job next
 		// goes on with it.
@@ -41,20 +45,20 @@ func (w *Worker) follow(ctx context.Context, d verify.Delivery, f following) {
 	w.settle(ctx, d, e)
 }
 
-// progress records an event. When the lease is lost, following ends.
-func (w *Worker) progress(ctx context.Context, d verify.Delivery, e carrier.Event, cancel func()) {
+// progress records an event, and passes on that the call must stop.
+func (w *Worker) progress(ctx context.Context, d verify.Delivery, e carrier.Event) error {
 	if e.Kind == carrier.Reading {
-		return
+		return nil
 	}
 	stop, err := w.cfg.Core.Progress(ctx, d, e)
 	switch {
 	case errors.Is(err, jobs.ErrLeaseLost):
-		cancel()
 	case err != nil:
 		w.cfg.Log.Error("progress cannot be recorded", "attempt", d.Attempt.ID, "event", e.Kind, "error", err)
 	case stop != "":
 		w.wake.Stop(d.Attempt.ID)
 	}
+	return err
 }
 
 // hangup ends a call, where the carrier can do that.
@@ -68,7 +72,10 @@ func (w *Worker) hangup(ctx context.Context, d verify.Delivery, c carrier.Carrie
 
 // settle has the core record the ending, and writes the attempt's one log line.
 func (w *Worker) settle(ctx context.Context, d verify.Delivery, e outcome.Ending) {
-	err := w.persist(ctx, func() error { return w.cfg.Core.Settle(ctx, d, e) })
+	err := w.persist(ctx, func(ctx context.Context) error { return w.cfg.Core.Settle(ctx, d, e) })
+	if errors.Is(err, jobs.ErrLeaseLost) && e.Outcome == outcome.Reported {
+		err = w.persist(ctx, func(ctx context.Context) error { return w.cfg.Core.Block(ctx, d) })
+	}
 	if errors.Is(err, jobs.ErrLeaseLost) {
 		return
 	}
@@ -81,20 +88,22 @@ func (w *Worker) settle(ctx context.Context, d verify.Delivery, e outcome.Ending
 		"outcome", e.Outcome, "reason", e.Reason, "fault", e.Fault, "may_have_rung", e.MayHaveRung, "detail", e.Detail)
 }
 
-// persist tries a write that must not be lost again, unless the lease is.
-func (w *Worker) persist(ctx context.Context, write func() error) error {
-	var err error
-	for i := range settleTries {
-		if err = write(); err == nil || errors.Is(err, jobs.ErrLeaseLost) {
+// persist carries out a write that must not be lost: also while the process
+// stops, and again and again until it is done, the lease is lost, or the process
+// must end.
+func (w *Worker) persist(ctx context.Context, write func(context.Context) error) error {
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		err := write(context.WithoutCancel(ctx))
+		if err == nil || errors.Is(err, jobs.ErrLeaseLost) || errors.Is(err, verify.ErrGone) {
 			return err
 		}
+		w.cfg.Log.Error("a write failed and will be tried again", "error", err)
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(time.Duration(100<<i) * time.Millisecond):
+		case <-time.After(wait):
 		}
 	}
-	return err
 }
 
 // route finds the route of an attempt that was begun.

@@ -66,8 +66,8 @@ func (w *Worker) reap(ctx context.Context) {
 func (w *Worker) stops(ctx context.Context) {
 	w.mu.Lock()
 	ids := make([]string, 0, len(w.active))
-	for id := range w.active {
-		ids = append(ids, id)
+	for _, subject := range w.active {
+		ids = append(ids, subject)
 	}
 	w.mu.Unlock()
 	if len(ids) == 0 {
@@ -82,12 +82,14 @@ func (w *Worker) stops(ctx context.Context) {
 	}
 }
 
-// hangupAll ends every call in progress.
+// hangupAll ends every call in progress, and those that are being placed as soon
+// as they are.
 func (w *Worker) hangupAll() {
+	w.hangingUp.Store(true)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for id := range w.active {
-		w.wake.Stop(id)
+	for _, subject := range w.active {
+		w.wake.Stop(subject)
 	}
 }
 

@@ -18,10 +18,12 @@ import (
 
 // Timing of one attempt.
 const (
-	placeTimeout = 30 * time.Second
-	hangTimeout  = 10 * time.Second
-	retryAfter   = 2 * time.Second // of a job whose state could not be read
-	settleTries  = 5
+	hangTimeout = 10 * time.Second
+	retryAfter  = 2 * time.Second // of a job whose state could not be read
+	// A write that must not be lost is tried again after firstWait, doubled up to
+	// longestWait.
+	firstWait   = 100 * time.Millisecond
+	longestWait = 2 * time.Second
 )
 
 // work does one job.
@@ -33,11 +35,15 @@ func (w *Worker) work(ctx context.Context, j jobs.Job) {
 		return
 	}
 	d, err := w.cfg.Core.Delivery(ctx, j.Lease, j.Subject)
-	if err != nil {
-		w.giveBack(ctx, j, err)
-		return
-	}
 	switch {
+	case errors.Is(err, verify.ErrGone):
+		w.discard(ctx, j)
+	case errors.Is(err, verify.ErrUnreadable):
+		w.cfg.Log.Error("an attempt cannot be made", "attempt", d.Attempt.ID, "error", err)
+		w.settle(ctx, d, outcome.Ending{Outcome: outcome.CarrierFailed, Fault: outcome.FaultOurs,
+			Reason: "the stored number or code cannot be opened"})
+	case err != nil:
+		w.giveBack(ctx, j, err)
 	case d.Attempt.State == verify.StateQueued:
 		w.place(ctx, j, d)
 	case d.Attempt.State == verify.StateEnded:
@@ -53,9 +59,13 @@ func (w *Worker) giveBack(ctx context.Context, j jobs.Job, why error) {
 		return
 	}
 	w.cfg.Log.Error("a job could not be worked on and will be tried again", "kind", j.Kind, "job", j.Lease.Job, "error", why)
-	if err := w.cfg.Queue.Postpone(ctx, j.Lease, retryAfter); err != nil && !errors.Is(err, jobs.ErrLeaseLost) {
-		w.cfg.Log.Error("a job cannot be given back", "job", j.Lease.Job, "error", err)
-	}
+	_ = w.persist(ctx, func(ctx context.Context) error { return w.cfg.Queue.Postpone(ctx, j.Lease, retryAfter) })
+}
+
+// discard finishes a job that has no attempt: there is nothing to settle.
+func (w *Worker) discard(ctx context.Context, j jobs.Job) {
+	w.cfg.Log.Error("a job without an attempt was dropped", "job", j.Lease.Job)
+	_ = w.persist(ctx, func(ctx context.Context) error { return w.cfg.Core.Discard(ctx, j.Lease) })
 }
 
 // resume goes on with an attempt that a lost worker had begun. Where the carrier
@@ -77,6 +87,9 @@ func (w *Worker) resume(ctx context.Context, d verify.Delivery) {
 
 // place chooses a route, composes, records that it is dialling, and places.
 func (w *Worker) place(ctx context.Context, j jobs.Job, d verify.Delivery) {
+	if w.stopping.Load() {
+		return // Leave gives the job back
+	}
 	if len(d.Routes) == 0 {
 		w.settle(ctx, d, refusal("no configured carrier can serve this"))
 		return
@@ -105,7 +118,7 @@ func (w *Worker) place(ctx context.Context, j jobs.Job, d verify.Delivery) {
 			Reason: "the node could not renew its heartbeat and placed nothing"})
 		return
 	}
-	pctx, cancel := context.WithTimeout(ctx, placeTimeout)
+	pctx, cancel := context.WithTimeout(ctx, verify.PlaceTimeout)
 	ref, err := route.Carrier.Place(pctx, call)
 	cancel()
 	d.Attempt.Route = route.Name
@@ -120,13 +133,16 @@ func (w *Worker) place(ctx context.Context, j jobs.Job, d verify.Delivery) {
 func (w *Worker) placed(ctx context.Context, d verify.Delivery, c carrier.Carrier, ref carrier.Ref) {
 	stopped, unwatch := w.wake.Watch(d.Attempt.ID)
 	defer unwatch()
-	err := w.persist(ctx, func() error {
+	err := w.persist(ctx, func(ctx context.Context) error {
 		stop, err := w.cfg.Core.Placed(ctx, d, ref)
-		if stop != "" { // it was decided before the watching began
+		if stop != "" || w.hangingUp.Load() { // it was decided before the watching began
 			w.wake.Stop(d.Attempt.ID)
 		}
 		return err
 	})
+	if d.Attempt.Channel == phone.SMS {
+		defer w.park()()
+	}
 	if errors.Is(err, jobs.ErrLeaseLost) {
 		w.hangup(ctx, d, c, ref)
 		return
@@ -150,7 +166,7 @@ func (w *Worker) compose(d verify.Delivery, r carrier.Route) (carrier.Call, veri
 	m := d.Message
 	m.Longest = verify.LongestCall
 	if d.Attempt.Channel == phone.SMS {
-		m.Valid = d.Verification.ExpiresAt.Sub(d.Now)
+		m.Valid = d.Verification.ExpiresAt.Sub(d.Now).Round(time.Minute)
 		call.Text = secret.NewText(script.SMS(m))
 		return call, what, nil
 	}

@@ -39,7 +39,10 @@ const (
 type Config struct {
 	Core  *verify.Core // required
 	Queue jobs.Queue   // required
-	Slots int          // attempts in progress at a time; 1000
+	Slots int          // calls in progress at a time; 1000
+	// OwnOnly takes only work that is promised after Start, and leaves what
+	// another process has left behind: for a command that makes one call.
+	OwnOnly bool
 	// StopAfter is how long calls in progress may go on when the process stops,
 	// before they are hung up; 3 s.
 	StopAfter time.Duration
@@ -54,15 +57,18 @@ type Worker struct {
 
 	mu     sync.Mutex
 	node   string
-	until  time.Time       // by the monotonic clock: the heartbeat surely holds
-	active map[string]bool // subjects of the jobs being worked on
+	until  time.Time             // by the monotonic clock: the heartbeat surely holds
+	active map[jobs.Lease]string // the subject of each job being worked on
+	parked int                   // of them, messages that have left and are only followed
+	after  int64                 // only jobs with a greater number are taken
 
-	running  sync.WaitGroup // attempts
-	loops    sync.WaitGroup
-	stopping atomic.Bool
-	cancel   context.CancelFunc // ends the loops
-	drop     context.CancelFunc // ends the attempts' contexts
-	attempts context.Context
+	running   sync.WaitGroup // attempts
+	loops     sync.WaitGroup
+	stopping  atomic.Bool        // nothing more is taken or placed
+	hangingUp atomic.Bool        // what is placed all the same is hung up
+	cancel    context.CancelFunc // ends the loops
+	drop      context.CancelFunc // ends the attempts' contexts
+	attempts  context.Context
 }
 
 // New makes a Worker.
@@ -79,13 +85,19 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Worker{cfg: cfg, wake: cfg.Core.Signal(), active: make(map[string]bool)}, nil
+	return &Worker{cfg: cfg, wake: cfg.Core.Signal(), active: make(map[jobs.Lease]string)}, nil
 }
 
 // Start joins the nodes and begins to work. Stop must follow.
 func (w *Worker) Start(ctx context.Context) error {
 	if err := w.join(ctx); err != nil {
 		return fmt.Errorf("deliver: %w", err)
+	}
+	if w.cfg.OwnOnly {
+		var err error
+		if w.after, err = w.cfg.Queue.Newest(ctx); err != nil {
+			return fmt.Errorf("deliver: %w", err)
+		}
 	}
 	loop, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.cancel = cancel
@@ -173,7 +185,7 @@ func (w *Worker) take(ctx context.Context) int {
 	if room <= 0 || w.stopping.Load() || !w.fresh() {
 		return 0
 	}
-	leased, err := w.cfg.Queue.Lease(ctx, w.name(), room)
+	leased, err := w.cfg.Queue.Lease(ctx, w.name(), w.after, room)
 	if err != nil {
 		if ctx.Err() == nil {
 			w.cfg.Log.Error("jobs cannot be leased", "error", err)
@@ -189,12 +201,12 @@ func (w *Worker) take(ctx context.Context) int {
 // begin works on one job in its own goroutine.
 func (w *Worker) begin(j jobs.Job) {
 	w.mu.Lock()
-	w.active[j.Subject] = true
+	w.active[j.Lease] = j.Subject
 	w.mu.Unlock()
 	w.running.Go(func() {
 		defer func() {
 			w.mu.Lock()
-			delete(w.active, j.Subject)
+			delete(w.active, j.Lease)
 			w.mu.Unlock()
 			w.wake.Wake() // a job of the same order may be free now
 		}()
@@ -215,10 +227,26 @@ func (w *Worker) untilDue(ctx context.Context) time.Duration {
 	return min(wait, pollEvery)
 }
 
+// inProgress counts what takes a place: calls, and messages until they have
+// left. A message that is only followed may take many minutes.
 func (w *Worker) inProgress() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.active)
+	return len(w.active) - w.parked
+}
+
+// park gives back the place of a message that is only followed from now on,
+// until the function that it gives is called.
+func (w *Worker) park() func() {
+	w.mu.Lock()
+	w.parked++
+	w.mu.Unlock()
+	w.wake.Wake() // there is room
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.parked--
+	}
 }
 
 func (w *Worker) name() string {

@@ -188,7 +188,7 @@ func TestLostWorker(t *testing.T) {
 			id := h.start(verify.StartRequest{})
 			node, err := h.store.Join(t.Context())
 			h.ok(err)
-			got, err := h.store.Lease(t.Context(), node, 1)
+			got, err := h.store.Lease(t.Context(), node, 0, 1)
 			h.ok(err)
 			d, err := h.Delivery(t.Context(), got[0].Lease, got[0].Subject)
 			h.ok(err)

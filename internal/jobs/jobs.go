@@ -70,8 +70,10 @@ type Queue interface {
 	Beat(ctx context.Context, node string) error
 	// Leave deletes the row and frees what the node still holds.
 	Leave(ctx context.Context, node string) error
-	// Lease takes at most n due jobs.
-	Lease(ctx context.Context, node string, n int) ([]Job, error)
+	// Newest is the number of the job that was written last; 0 before the first.
+	Newest(ctx context.Context) (int64, error)
+	// Lease takes at most n due jobs whose number is greater than after.
+	Lease(ctx context.Context, node string, after int64, n int) ([]Job, error)
 	// Reap frees the jobs of nodes whose row has expired, and says how many.
 	Reap(ctx context.Context) (int, error)
 	// Postpone gives a leased job back, due again after d. ErrLeaseLost.

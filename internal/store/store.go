@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,12 +48,34 @@ type Clock struct {
 	last atomic.Int64
 }
 
-// NewClock makes a Clock over now; nil is time.Now.
+// NewClock makes a Clock over now; nil is the system's clock, which is followed
+// forward only: through a step back it counts on by the monotonic clock.
+// Otherwise a step back would stop all validity and every lease until the clock
+// has caught up.
 func NewClock(now func() time.Time) *Clock {
 	if now == nil {
-		now = time.Now
+		begin := time.Now()
+		now = steady(time.Now, func() time.Duration { return time.Since(begin) })
 	}
 	return &Clock{now: now}
+}
+
+// steady gives the wall clock as it was at first, plus the time gone since, plus
+// every step forward.
+func steady(wall func() time.Time, gone func() time.Duration) func() time.Time {
+	begin, already := wall().Round(0), gone() // without the monotonic reading
+	var mu sync.Mutex
+	var ahead time.Duration
+	return func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		t := begin.Add(gone() - already + ahead)
+		if step := wall().Round(0).Sub(t); step > 0 {
+			ahead += step
+			t = t.Add(step)
+		}
+		return t
+	}
 }
 
 // Micros reads the clock.

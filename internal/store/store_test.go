@@ -83,3 +83,24 @@ func TestMigrations(t *testing.T) {
 		t.Error("a gap was accepted")
 	}
 }
+
+// A step of the wall clock back neither stops nor repeats time; a step forward
+// is followed.
+func TestSteadyClock(t *testing.T) {
+	t.Parallel()
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var wall, gone time.Duration
+	clock := steady(func() time.Time { return begin.Add(wall) }, func() time.Duration { return gone })
+	for _, step := range []struct{ wall, gone, want time.Duration }{
+		{time.Minute, time.Minute, time.Minute},
+		{time.Minute - time.Hour, time.Minute, 2 * time.Minute}, // set back by an hour
+		{time.Minute, time.Minute, 3 * time.Minute},
+		{time.Minute + 2*time.Hour, time.Minute, time.Hour + 4*time.Minute}, // an hour ahead of what was counted
+		{time.Minute, time.Minute, time.Hour + 5*time.Minute},
+	} {
+		wall, gone = wall+step.wall, gone+step.gone
+		if got := clock().Sub(begin); got != step.want {
+			t.Errorf("%v after the begin, want %v", got, step.want)
+		}
+	}
+}

@@ -16,7 +16,7 @@ func (c *Core) Cancel(ctx context.Context, who Caller, id string, once Once[View
 		d := c.draft(s, v.Account)
 		d.end(Group{v, s.Attempts}, Canceled, ReasonAsked)
 		w := d.writes()
-		return w, c.view(who, s.with(w)), nil
+		return w, c.kept(who, s.with(w)), nil
 	})
 }
 

@@ -41,6 +41,9 @@ func (c *Core) planCheck(s State, code secret.Code, p payment) (Writes, Checked,
 	if code.Len() != v.Settings.CodeLength {
 		return Writes{}, Checked{}, bad("code", "the code is digits only, as many as were said")
 	}
+	if p.isZero() == v.Settings.Words { // not a wrong guess: the caller forgot it, or took another verification
+		return Writes{}, Checked{}, bad("amount", "a check repeats the amount, currency and payee of its start, where it had them")
+	}
 	number := s.Limits[v.LimitKey]
 	if d := c.cfg.Limits.MayGuess(number, s.Now); d.Answer != guard.Allow {
 		return Writes{}, Checked{}, refused(d, v.Country)

@@ -159,7 +159,6 @@ func TestPaymentMustBeRepeated(t *testing.T) {
 	id := h.start(verify.StartRequest{Amount: "12.50", Currency: "EUR", Payee: "Café Zürich"}).View.ID
 	code := h.code(id)
 	for name, req := range map[string]verify.CheckRequest{
-		"nothing":        {},
 		"another amount": {Amount: "12.51", Currency: "EUR", Payee: "Café Zürich"},
 		"another payee":  {Amount: "12.50", Currency: "EUR", Payee: "Cafe Zürich"},
 	} {
@@ -170,11 +169,15 @@ func TestPaymentMustBeRepeated(t *testing.T) {
 			t.Errorf("%s: approved", name)
 		}
 	}
+	_, err := h.check(id, code)
+	if e := wantCode(t, err, verify.BadInput); e.Field != "amount" {
+		t.Errorf("without any: field %q", e.Field)
+	}
 	// The same payee with its accents decomposed.
 	req := verify.CheckRequest{Code: code, Amount: "12.5", Currency: "EUR", Payee: "Cafe\u0301 Zu\u0308rich"}
 	a, err := h.Check(t.Context(), alice, id, req, verify.Once[verify.Checked]{})
 	h.ok(err)
-	if !a.Value.Valid || a.Value.Remaining != 2 {
+	if !a.Value.Valid || a.Value.Remaining != 3 {
 		t.Errorf("got %+v", a.Value)
 	}
 }

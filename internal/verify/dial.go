@@ -28,10 +28,15 @@ type Delivery struct {
 	Now    time.Time
 }
 
-// ErrGone says that the attempt of a job is not on record.
-var ErrGone = errors.New("verify: no such attempt")
+// ErrGone says that the attempt of a job is not on record; ErrUnreadable that its
+// number or code cannot be opened: the keyring lacks its key.
+var (
+	ErrGone       = errors.New("verify: no such attempt")
+	ErrUnreadable = errors.New("verify: the number or the code cannot be opened")
+)
 
-// Delivery reads what a worker needs, with the number and the code opened.
+// Delivery reads what a worker needs, with the number and the code of a queued
+// attempt opened. With ErrUnreadable, all but these is there.
 func (c *Core) Delivery(ctx context.Context, l jobs.Lease, attempt string) (Delivery, error) {
 	s, err := c.cfg.Store.ReadAttempt(ctx, attempt)
 	if errors.Is(err, ErrAbsent) {
@@ -46,11 +51,14 @@ func (c *Core) Delivery(ctx context.Context, l jobs.Lease, attempt string) (Deli
 			d.Attempt = a
 		}
 	}
+	if d.Attempt.State != StateQueued {
+		return d, nil // it has left: neither number nor code is needed
+	}
 	if d.To, err = c.number(d.Verification); err != nil {
-		return d, err
+		return d, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	if d.Message, err = c.message(d.Verification); err != nil {
-		return d, err
+		return d, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	d.Routes = c.untried(d.Verification, s.Attempts, d.Attempt)
 	return d, nil
@@ -101,11 +109,19 @@ func (c *Core) Dial(ctx context.Context, d Delivery, what Dialling) (bool, error
 		}
 	}
 	var may bool
+	next := secret.NewID(c.cfg.Now(), c.cfg.Rand)
 	err := c.leased(ctx, d, func(s State, v Verification, a Attempt) (Writes, error) {
+		if a.open() && a.State != StateQueued {
+			return Writes{}, jobs.ErrLeaseLost
+		}
 		why := mayDial(v, a, s.Now)
+		if s.Limits[v.LimitKey].Blocked {
+			why = "the person at this number has reported the service"
+		}
 		may = why == ""
 		if !may {
-			return c.abandon(s, d.Lease, a, why), nil
+			e := outcome.Ending{Outcome: outcome.Canceled, Reason: why}
+			return c.planSettle(s, d.Lease, a, settlement{e, next}), nil
 		}
 		a.State, a.Route, a.DialledAt = StateDialling, what.Route, s.Now
 		a.Gate, a.Ungated, a.Screen = what.Gate, what.Ungated, screen
@@ -125,16 +141,6 @@ func mayDial(v Verification, a Attempt, now time.Time) string {
 		return "too little time was left for a call"
 	}
 	return ""
-}
-
-// abandon ends an attempt that was not placed and finishes its job.
-func (c *Core) abandon(s State, l jobs.Lease, a Attempt, why string) Writes {
-	d := c.draft(s, a.Account)
-	d.w.Finish = &l
-	if a.open() {
-		d.settled(a, outcome.Ending{Outcome: outcome.Canceled, Reason: why})
-	}
-	return d.writes()
 }
 
 // Placed records the carrier's reference, before the attempt is followed, and
@@ -174,6 +180,38 @@ func (c *Core) Progress(ctx context.Context, d Delivery, e carrier.Event) (stop 
 		return Writes{Attempts: []Attempt{a}}, nil
 	})
 	return stop, err
+}
+
+// Discard finishes a job whose attempt is gone.
+func (c *Core) Discard(ctx context.Context, l jobs.Lease) error {
+	return c.cfg.Store.Do(ctx, Op{Need: Need{Lease: &l}, Plan: func(s State) (Writes, error) {
+		return Writes{Finish: &l}, nil
+	}})
+}
+
+// Block blocks the number of a verification whose person reported it, and ends
+// it. Unlike Settle it needs no lease: a report counts whoever brings it.
+func (c *Core) Block(ctx context.Context, d Delivery) error {
+	var stops []string
+	v := d.Verification
+	op := Op{
+		Need: Need{Account: v.Account, Verification: v.ID, Limits: []string{accountKey(v.Account)}},
+		Plan: func(s State) (Writes, error) {
+			if s.Verification == nil {
+				return Writes{}, ErrGone
+			}
+			d := c.draft(s, v.Account)
+			d.report(s)
+			w := d.writes()
+			stops = stopped(w)
+			return w, nil
+		},
+	}
+	if err := c.cfg.Store.Do(ctx, op); err != nil {
+		return err
+	}
+	c.tell(stops, false)
+	return nil
 }
 
 // leased carries out a plan on behalf of a job, behind its fence.

@@ -95,6 +95,15 @@ func (d *draft) end(g Group, status Status, reason string) {
 	}
 }
 
+// report blocks the number for the service, and ends the verification.
+func (d *draft) report(s State) {
+	v := *s.Verification
+	d.count(v.LimitKey, guard.Block(s.Limits[v.LimitKey]))
+	if v.statusAt(s.Now) == Pending {
+		d.end(Group{v, s.Attempts}, Failed, ReasonReported)
+	}
+}
+
 // stop ends an attempt that has not left yet, and tells one that has to stop;
 // without a reason that one goes on.
 func (d *draft) stop(a Attempt, why string) {
@@ -111,7 +120,7 @@ func (d *draft) stop(a Attempt, why string) {
 // settled writes an attempt's end, and gives back a call's place.
 func (d *draft) settled(a Attempt, e outcome.Ending) {
 	a.State, a.Outcome, a.Reason, a.EndedAt = StateEnded, e.Outcome, e.Reason, d.now
-	a.MayHaveRung, a.Fault, a.Screen = e.MayHaveRung, e.Fault, nil
+	a.MayHaveRung, a.Fault, a.Permanent, a.Screen = e.MayHaveRung, e.Fault, e.Permanent, nil
 	d.w.Attempts = append(d.w.Attempts, a)
 	if a.Channel == phone.Voice {
 		d.acc, d.touched = guard.CallEnded(d.acc), true

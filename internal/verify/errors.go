@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pincall/pincall/internal/guard"
+	"github.com/pincall/pincall/internal/phone"
 )
 
 // Code names a kind of error. The list is closed: see Codes.
@@ -77,10 +78,14 @@ func ended(s Status) *Error {
 func refused(d guard.Decision, country string) *Error {
 	switch d.Rule {
 	case guard.RuleCountry:
+		if len(country) != 2 || country == phone.Unknown {
+			return fail(NumberDenied, "the number belongs to no one country (satellite, toll-free, shared codes): "+
+				"such numbers are not called")
+		}
 		return fail(CountryDenied, "calls and messages to %s are not allowed: add %s to guard.countries in the "+
 			"configuration (and to the service's countries, where it has any)", country, country)
 	case guard.RulePremium:
-		return fail(NumberDenied, "premium-rate, shared-cost and satellite numbers are never called")
+		return fail(NumberDenied, "premium-rate and shared-cost numbers are never called")
 	case guard.RuleBlocked:
 		return fail(NumberDenied, "the person at this number has reported the service")
 	}

@@ -138,7 +138,7 @@ func TestCallAfterALostOneWaits(t *testing.T) {
 	h.settle(lost)
 	_, err := h.Resend(t.Context(), alice, id, "", verify.Once[verify.View]{})
 	h.ok(err)
-	h.wait(verify.RingTimeout + verify.LongestCall - time.Second)
+	h.wait(verify.PlaceTimeout + verify.RingTimeout + verify.LongestCall - time.Second)
 	h.idle()
 	h.wait(time.Second)
 	h.dial()

@@ -157,7 +157,7 @@ func wrong(code string) string { return fmt.Sprintf("%c%s", '0'+(code[0]-'0'+1)%
 func (h *house) lease() []jobs.Job {
 	h.t.Helper()
 	h.ok(ignoreExpired(h.store.Beat(h.t.Context(), h.node)))
-	got, err := h.store.Lease(h.t.Context(), h.node, 100)
+	got, err := h.store.Lease(h.t.Context(), h.node, 0, 100)
 	h.ok(err)
 	return got
 }

@@ -1,12 +1,15 @@
 package verify
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/phone"
 	"github.com/pincall/pincall/internal/script"
+	"github.com/pincall/pincall/internal/secret"
 )
 
 // StartRequest is what a caller sends, as text: everything is judged here.
@@ -58,6 +61,9 @@ func parsePayment(amount, currency, payee string) (payment, error) {
 		return payment{}, bad("payee", "amount, currency and payee belong together: give the payee")
 	}
 	money, err := script.ParseMoney(amount, currency)
+	if errors.Is(err, script.ErrCurrency) {
+		return payment{}, bad("currency", plainly(err))
+	}
 	if err != nil {
 		return payment{}, bad("amount", plainly(err))
 	}
@@ -116,8 +122,33 @@ func judge(who Caller, svc account.Service, req StartRequest) (wanted, error) {
 	if w.settings.Gate, err = gate(req, svc); err != nil {
 		return w, err
 	}
-	w.settings.Workflow, err = workflow(req, svc, w.to)
-	return w, err
+	if w.settings.Workflow, err = workflow(req, svc, w.to); err != nil {
+		return w, err
+	}
+	return w, w.sayable()
+}
+
+// sayable composes the call once, with a code of zeros: a name that the linter
+// would refuse must not wait until the phone should ring.
+func (w wanted) sayable() error {
+	if w.settings.Brand == "" && w.payment.isZero() {
+		return nil
+	}
+	code, err := secret.ParseCode(strings.Repeat("0", w.settings.CodeLength))
+	if err != nil {
+		return internal("compose", err)
+	}
+	m := script.Message{
+		Lang: w.settings.Language, Brand: w.settings.Brand, Code: code, Gate: w.settings.Gate, Menu: true,
+		PlainDigits: w.settings.PlainDigits, Longest: LongestCall,
+	}
+	if !w.payment.isZero() {
+		m.Amount, m.Payee = &w.payment.Money, w.payment.Payee
+	}
+	if _, err := script.Compose(m); err != nil {
+		return bad("brand", "the brand or the payee cannot be said: use a name that does not sound like a code, and a shorter one")
+	}
+	return nil
 }
 
 // language chooses: the request, else the service, else the number's country.
@@ -177,15 +208,15 @@ func workflow(req StartRequest, svc account.Service, to phone.Number) ([]account
 		steps = req.Workflow
 	}
 	var out []account.Step
-	for _, s := range steps {
+	for i, s := range steps {
 		if _, err := phone.ParseChannel(string(s.Channel)); err != nil {
-			return nil, bad("workflow", plainly(err))
+			return nil, bad(fmt.Sprintf("workflow[%d].channel", i), plainly(err))
 		}
 		if s.Timeout == 0 {
 			s.Timeout = account.DefaultStepTimeout
 		}
 		if s.Timeout < minStepTimeout || s.Timeout > account.DefaultValidity {
-			return nil, bad("workflow", "a step's time-out is between 5 seconds and 10 minutes")
+			return nil, bad(fmt.Sprintf("workflow[%d]", i), "a step's time-out is between 5 seconds and 10 minutes")
 		}
 		if s.Channel == phone.SMS && to.Landline() {
 			continue

@@ -67,7 +67,7 @@ func (c *Core) another(ctx context.Context, who Caller, id string, once Once[Vie
 			return Writes{}, View{}, refused(decision, v.Country)
 		}
 		w := d.writes()
-		return w, c.view(who, s.with(w)), nil
+		return w, c.kept(who, s.with(w)), nil
 	})
 }
 
@@ -101,17 +101,14 @@ func (c *Core) maySend(v Verification, s State, ch phone.Channel, replaces bool)
 // What the guard refuses leaves the draft as it was.
 func (c *Core) send(d *draft, s State, v Verification, a Attempt) guard.Decision {
 	trial := d.clone()
-	due := s.Now
 	for _, old := range s.Attempts {
-		if old.Channel != phone.Voice {
-			continue
-		}
-		if v.Step > s.Verification.Step {
+		if old.Channel == phone.Voice && v.Step > s.Verification.Step {
 			trial.stop(old, ReasonNextStep)
 		}
-		if a.Channel == phone.Voice && lost(old) && old.overBy().After(due) {
-			due = old.overBy()
-		}
+	}
+	due := s.Now
+	if a.Channel == phone.Voice {
+		due = afterLost(s.Attempts, due)
 	}
 	decision := trial.charge(guard.Request{
 		Send: true, Call: a.Channel == phone.Voice, Country: v.Country, Embedded: c.embedded(v, a.Channel),
@@ -128,9 +125,16 @@ func (c *Core) send(d *draft, s State, v Verification, a Attempt) guard.Decision
 	return decision
 }
 
-// lost says that nobody knows what became of a call that may have rung.
-func lost(a Attempt) bool {
-	return a.Outcome == outcome.CarrierFailed && a.MayHaveRung && !a.DialledAt.IsZero()
+// afterLost is when the phone cannot ring any more from a call of which nobody
+// knows what became, and not before due.
+func afterLost(attempts []Attempt, due time.Time) time.Time {
+	for _, a := range attempts {
+		lost := a.Channel == phone.Voice && a.Outcome == outcome.CarrierFailed && a.MayHaveRung && !a.DialledAt.IsZero()
+		if lost && a.overBy().After(due) {
+			due = a.overBy()
+		}
+	}
+	return due
 }
 
 // embedded says whether only the simulator would serve the channel.

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pincall/pincall/internal/guard"
@@ -41,14 +42,10 @@ func (c *Core) planSettle(s State, l jobs.Lease, a Attempt, e settlement) Writes
 	}
 	d.settled(a, e.Ending)
 	s = s.with(d.w)
-	live := v.statusAt(s.Now) == Pending
 	switch {
 	case e.Outcome == outcome.Reported:
-		d.count(v.LimitKey, guard.Block(s.Limits[v.LimitKey]))
-		if live {
-			d.end(Group{v, s.Attempts}, Failed, ReasonReported)
-		}
-	case !live:
+		d.report(s)
+	case v.statusAt(s.Now) != Pending:
 	case mayReroute(v, a, e.Ending) && len(c.untried(v, s.Attempts, a)) > 0:
 		d.reroute(s, a, e.next)
 	default:
@@ -61,7 +58,7 @@ func (c *Core) planSettle(s State, l jobs.Lease, a Attempt, e settlement) Writes
 // where the phone cannot have rung, the number is not to blame, and the send is
 // still wanted.
 func mayReroute(v Verification, a Attempt, e outcome.Ending) bool {
-	if a.Stop != "" || a.Step != v.Step {
+	if a.Stop != "" || a.Step != v.Step || a.Route == "" { // without a route nothing was tried
 		return false
 	}
 	return !e.MayHaveRung && (e.Fault == outcome.FaultCarrier || e.Fault == outcome.FaultOurs)
@@ -81,26 +78,45 @@ func (d *draft) reroute(s State, failed Attempt, id string) {
 func (c *Core) follow(d *draft, s State, a Attempt, e settlement) {
 	v := *s.Verification
 	switch {
-	case a.Step != v.Step || busyNow(s.Attempts) || e.Outcome == outcome.Canceled:
+	case a.Step != v.Step || busyNow(s.Attempts) || a.Stop != "":
 	case e.Outcome.Reached():
 		if a.Channel == phone.Voice { // a message's time began when it was accepted
 			d.schedule(v, a)
 		}
 	case v.Step+1 < len(v.Settings.Workflow):
 		c.advance(d, s, e.next)
-	case e.Permanent:
+	case c.hopeless(v, s.Attempts):
 		d.end(Group{v, s.Attempts}, Failed, ReasonRefused)
 	}
 }
 
-// busyNow says whether anything of the verification is still on its way.
+// busyNow says whether anything of the verification is still on its way whose
+// end will see to the next step: a call, or a message that has not left. What
+// became of a message that has left may never be known.
 func busyNow(attempts []Attempt) bool {
+	return slices.ContainsFunc(attempts, func(a Attempt) bool {
+		return a.open() && (a.Channel == phone.Voice || a.State == StateQueued)
+	})
+}
+
+// hopeless says that no route can ever serve the verification: each of every
+// channel it uses has refused for good, and nobody may hold the code.
+func (c *Core) hopeless(v Verification, attempts []Attempt) bool {
+	refused := map[string]bool{}
 	for _, a := range attempts {
-		if a.open() {
-			return true
+		if a.open() || a.MayHaveRung || a.Outcome.Reached() {
+			return false
+		}
+		refused[string(a.Channel)+a.Route] = refused[string(a.Channel)+a.Route] || a.Permanent
+	}
+	for _, step := range v.Settings.Workflow {
+		for _, r := range Eligible(c.cfg.Routes, v.Settings, step.Channel) {
+			if !refused[string(step.Channel)+r.Name] {
+				return false
+			}
 		}
 	}
-	return false
+	return true
 }
 
 // schedule promises the step after a's, at the end of a's time.

@@ -101,8 +101,10 @@ func (c *Core) draw(who Caller, w wanted) (drawn, error) {
 // planStart is the start's pure half.
 func (c *Core) planStart(s State, who Caller, n drawn, embedded bool) (Writes, Started, error) {
 	v, d := n.v, c.draft(s, who.Account)
+	due := s.Now
 	for _, g := range s.Pending {
 		d.end(g, Canceled, ReasonSuperseded)
+		due = afterLost(g.Attempts, due)
 	}
 	first := v.Settings.Workflow[0].Channel
 	decision := d.charge(guard.Request{
@@ -114,9 +116,12 @@ func (c *Core) planStart(s State, who Caller, n drawn, embedded bool) (Writes, S
 	}
 	v.CreatedAt, v.ExpiresAt, v.Sends = s.Now, s.Now.Add(n.validity), 1
 	d.put(v)
-	d.queue(v, Attempt{ID: n.attempt, N: 1, Send: 1, Channel: first}, s.Now)
+	if first != phone.Voice {
+		due = s.Now
+	}
+	d.queue(v, Attempt{ID: n.attempt, N: 1, Send: 1, Channel: first}, due)
 	w := d.writes()
-	view := c.view(who, State{Now: s.Now, Verification: &v}.with(w))
+	view := c.kept(who, State{Now: s.Now, Verification: &v}.with(w))
 	return w, Started{View: view, ClientToken: n.token}, nil
 }
 

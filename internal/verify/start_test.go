@@ -79,7 +79,7 @@ func TestBadStarts(t *testing.T) {
 		{"unknown channel", verify.StartRequest{Channel: "fax"}, verify.BadInput, "channel"},
 		{"channel and workflow", verify.StartRequest{Channel: "sms", Workflow: steps[:1]}, verify.BadInput, "channel"},
 		{"too many steps", verify.StartRequest{Workflow: steps}, verify.BadInput, "workflow"},
-		{"step too short", verify.StartRequest{Workflow: []account.Step{{Channel: phone.SMS, Timeout: time.Second}}}, verify.BadInput, "workflow"},
+		{"step too short", verify.StartRequest{Workflow: []account.Step{{Channel: phone.SMS, Timeout: time.Second}}}, verify.BadInput, "workflow[0]"},
 		{"unknown gate", verify.StartRequest{Gate: "moat"}, verify.BadInput, "gate"},
 		{"unknown service", verify.StartRequest{Service: "nope"}, verify.BadInput, "service"},
 		{"amount alone", verify.StartRequest{Amount: "1"}, verify.BadInput, "currency"},

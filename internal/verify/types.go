@@ -82,7 +82,8 @@ type Settings struct {
 	GatePolicy  account.GatePolicy `json:"gate_policy"`
 	Workflow    []account.Step     `json:"workflow"`
 	PlainDigits bool               `json:"plain_digits,omitempty"`
-	// Words says that a payee must be spoken, which not every route can.
+	// Words says that there is a payment: a payee must be spoken, which not every
+	// route can, and a check repeats it.
 	Words bool `json:"words,omitempty"`
 }
 
@@ -115,6 +116,7 @@ type Attempt struct {
 	Reason       string
 	MayHaveRung  bool
 	Fault        outcome.Fault
+	Permanent    bool        // this route will never carry it
 	Gate         script.Gate // what this route was asked for
 	Ungated      bool        // a gate was wanted, and the route has none
 	Screen       []byte      // sealed screen digits
@@ -128,7 +130,7 @@ type Attempt struct {
 }
 
 // overBy is when a call that was dialled must be over, whatever became of it.
-func (a Attempt) overBy() time.Time { return a.DialledAt.Add(RingTimeout + LongestCall) }
+func (a Attempt) overBy() time.Time { return a.DialledAt.Add(PlaceTimeout + RingTimeout + LongestCall) }
 
 // open says that the attempt has not ended.
 func (a Attempt) open() bool { return a.State != StateEnded }

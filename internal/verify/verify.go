@@ -20,8 +20,9 @@ import (
 
 // Times of a call.
 const (
-	RingTimeout = 30 * time.Second
-	LongestCall = 120 * time.Second // from the answer
+	PlaceTimeout = 30 * time.Second // for a carrier to take the call
+	RingTimeout  = 30 * time.Second
+	LongestCall  = 120 * time.Second // from the answer
 	// NeededForCall is the validity that must be left when a call is placed:
 	// ringing, and a minute to hear and type.
 	NeededForCall = RingTimeout + 60*time.Second

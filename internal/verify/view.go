@@ -96,6 +96,14 @@ func (c *Core) view(who Caller, s State) View {
 	return out
 }
 
+// kept is view for an answer that may be kept and given again: without the screen
+// digits, which are shown for a moment only.
+func (c *Core) kept(who Caller, s State) View {
+	v := c.view(who, s)
+	v.ScreenDigits = ""
+	return v
+}
+
 // atGate says that the phone rings or was answered, and the gate is not passed.
 func (a Attempt) atGate() bool {
 	return len(a.Screen) > 0 && !a.GatePassed && a.Stop == "" && (a.State == StateRinging || a.State == StateInCall)

@@ -23,9 +23,12 @@ const (
 	oldest = `NOT EXISTS (SELECT 1 FROM jobs AS o WHERE o.order_key = j.order_key AND o.id < j.id)`
 	// The due index gives the order: nothing is sorted.
 	leaseJobs = `UPDATE jobs SET node = ?, leases = leases + 1 WHERE id IN (SELECT id FROM jobs AS j
-		WHERE node IS NULL AND due_at <= ? AND ` + oldest + ` ORDER BY due_at LIMIT ?)
+		WHERE node IS NULL AND due_at <= ? AND id > ? AND ` + oldest + ` ORDER BY due_at LIMIT ?)
 		RETURNING due_at, id, leases, kind, subject`
 	selectNextDue = `SELECT due_at FROM jobs AS j WHERE node IS NULL AND ` + oldest + ` ORDER BY due_at LIMIT 1`
+
+	// AUTOINCREMENT keeps the greatest number there ever was.
+	selectNewest = `SELECT seq FROM sqlite_sequence WHERE name = 'jobs'`
 
 	insertNode  = `INSERT INTO nodes (id, alive_until) VALUES (?, ?)`
 	selectAlive = `SELECT 1 FROM nodes WHERE id = ? AND alive_until >= ?`
@@ -74,8 +77,19 @@ func (s *Store) Leave(ctx context.Context, node string) error {
 	})
 }
 
+// Newest is the number of the job that was written last.
+func (s *Store) Newest(ctx context.Context) (n int64, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		return c.query(selectNewest, func(r *row) error { n = r.int64(); return nil })
+	})
+	if err != nil {
+		return 0, fmt.Errorf("newest job: %w", err)
+	}
+	return n, nil
+}
+
 // Lease takes due jobs, the longest due first; none for a node that has expired.
-func (s *Store) Lease(ctx context.Context, node string, n int) ([]jobs.Job, error) {
+func (s *Store) Lease(ctx context.Context, node string, after int64, n int) ([]jobs.Job, error) {
 	type leased struct {
 		jobs.Job
 		due int64
@@ -95,7 +109,7 @@ func (s *Store) Lease(ctx context.Context, node string, n int) ([]jobs.Job, erro
 			j.Kind, j.Subject = jobs.Kind(r.text()), r.text()
 			got = append(got, j)
 			return nil
-		}, node, t.now, int64(n))
+		}, node, t.now, after, int64(n))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("lease: %w", err)

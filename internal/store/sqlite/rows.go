@@ -38,14 +38,14 @@ const (
 	selectPending     = `SELECT n, id FROM verifications WHERE status = 'pending' AND binding = ? AND account = ?`
 
 	attemptColumns = `id, verification, account, n, send, step, channel, route, state, ref, outcome, reason, may_have_rung,
-		fault, gate, ungated, screen, gate_passed, readouts, stop, created_at, dialled_at, answered_at, ended_at`
+		fault, permanent, gate, ungated, screen, gate_passed, readouts, stop, created_at, dialled_at, answered_at, ended_at`
 	selectAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE verification = ?`
 	upsertAttempt  = `INSERT INTO attempts (` + attemptColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET n = excluded.n, send = excluded.send, step = excluded.step,
 		channel = excluded.channel, route = excluded.route, state = excluded.state, ref = excluded.ref,
 		outcome = excluded.outcome, reason = excluded.reason, may_have_rung = excluded.may_have_rung,
-		fault = excluded.fault, gate = excluded.gate, ungated = excluded.ungated, screen = excluded.screen,
+		fault = excluded.fault, permanent = excluded.permanent, gate = excluded.gate, ungated = excluded.ungated, screen = excluded.screen,
 		gate_passed = excluded.gate_passed, readouts = excluded.readouts, stop = excluded.stop,
 		created_at = excluded.created_at, dialled_at = excluded.dialled_at, answered_at = excluded.answered_at,
 		ended_at = excluded.ended_at WHERE account = excluded.account AND verification = excluded.verification`
@@ -88,7 +88,7 @@ func attemptsOf(c *conn, id string) ([]verify.Attempt, error) {
 			ID: r.text(), Verification: r.text(), Account: r.text(), N: r.int(), Send: r.int(), Step: r.int(),
 			Channel: phone.Channel(r.text()), Route: r.text(), State: verify.AttemptState(r.text()), Ref: r.text(),
 			Outcome: outcome.Outcome(r.text()), Reason: r.text(), MayHaveRung: r.bool(), Fault: outcome.Fault(r.text()),
-			Gate: script.Gate(r.text()), Ungated: r.bool(), Screen: r.bytes(), GatePassed: r.bool(), Readouts: r.int(),
+			Permanent: r.bool(), Gate: script.Gate(r.text()), Ungated: r.bool(), Screen: r.bytes(), GatePassed: r.bool(), Readouts: r.int(),
 			Stop: r.text(), CreatedAt: r.time(), DialledAt: r.time(), AnsweredAt: r.time(), EndedAt: r.time(),
 		})
 		return nil
@@ -143,7 +143,7 @@ func sameSettings(a, b verify.Settings) bool {
 func (t *tx) putAttempt(a *verify.Attempt) error {
 	n, err := t.exec(upsertAttempt, a.ID, a.Verification, a.Account, int64(a.N), int64(a.Send), int64(a.Step),
 		string(a.Channel), a.Route, string(a.State), a.Ref, string(a.Outcome), a.Reason, flag(a.MayHaveRung),
-		string(a.Fault), string(a.Gate), flag(a.Ungated), blob(a.Screen), flag(a.GatePassed), int64(a.Readouts), a.Stop,
+		string(a.Fault), flag(a.Permanent), string(a.Gate), flag(a.Ungated), blob(a.Screen), flag(a.GatePassed), int64(a.Readouts), a.Stop,
 		at(a.CreatedAt), at(a.DialledAt), at(a.AnsweredAt), at(a.EndedAt))
 	if err == nil && n == 0 {
 		err = errForeign

@@ -144,7 +144,7 @@ func TestTakeover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Lease(ctx, dead, 1); err != nil || len(got) != 1 {
+	if got, err := s.Lease(ctx, dead, 0, 1); err != nil || len(got) != 1 {
 		t.Fatalf("leased %v, %v", got, err)
 	}
 	if n, err := s.Takeover(ctx); n != 1 || err != nil {
@@ -157,7 +157,7 @@ func TestTakeover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Lease(ctx, node, 9); err != nil || len(got) != 2 {
+	if got, err := s.Lease(ctx, node, 0, 9); err != nil || len(got) != 2 {
 		t.Errorf("leased %v, %v; want both", got, err)
 	}
 }

@@ -56,7 +56,7 @@ func TestEveryLeaseHasItsOwnNumber(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.Lease(ctx, node, 1)
+		got, err := s.Lease(ctx, node, 0, 1)
 		if err != nil || len(got) != 1 {
 			t.Fatalf("leased %v, %v", got, err)
 		}

@@ -216,7 +216,7 @@ func manyAtOnce(s *suite) {
 				w, mine := s.everything("acc", g*1000+i)
 				err := errors.Join(s.Do(s.Context(), writing(w)), s.Do(s.Context(), guess(v)), s.Beat(s.Context(), node))
 				_, readErr := s.Read(s.Context(), "acc", mine.ID)
-				_, leaseErr := s.Lease(s.Context(), node, 1)
+				_, leaseErr := s.Lease(s.Context(), node, 0, 1)
 				_, reapErr := s.Reap(s.Context())
 				if err := errors.Join(err, readErr, leaseErr, reapErr, s.Forget(s.Context())); err != nil {
 					s.Error(err)

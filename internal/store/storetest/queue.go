@@ -40,7 +40,7 @@ func (s *suite) join() string {
 // take leases jobs.
 func (s *suite) take(node string, n int) []jobs.Job {
 	s.Helper()
-	got, err := s.Lease(s.Context(), node, n)
+	got, err := s.Lease(s.Context(), node, 0, n)
 	s.ok(err)
 	return got
 }

@@ -195,7 +195,7 @@ func (s *suite) attempt(v verify.Verification, n int) verify.Attempt {
 	return verify.Attempt{
 		ID: secret.NewID(now, nil), Verification: v.ID, Account: v.Account, N: n, Send: n, Step: 1, Channel: phone.Voice,
 		Route: "trunk", State: verify.StateInCall, Ref: "ref", Outcome: outcome.Answered, Reason: "because",
-		MayHaveRung: true, Fault: outcome.FaultCarrier, Gate: script.GateScreenDigits, Ungated: true,
+		MayHaveRung: true, Fault: outcome.FaultCarrier, Permanent: true, Gate: script.GateScreenDigits, Ungated: true,
 		Screen: []byte("screen"), GatePassed: true, Readouts: 2, Stop: "canceled", CreatedAt: now,
 		DialledAt: now.Add(time.Second), AnsweredAt: now.Add(2 * time.Second), EndedAt: now.Add(3 * time.Second),
 	}

@@ -84,6 +84,7 @@ CREATE TABLE attempts (
   reason        TEXT NOT NULL,
   may_have_rung INTEGER NOT NULL,
   fault         TEXT NOT NULL,
+  permanent     INTEGER NOT NULL,
   gate          TEXT NOT NULL,
   ungated       INTEGER NOT NULL,
   screen        BLOB,
