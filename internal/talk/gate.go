@@ -32,6 +32,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.gate(ctx, prompt); err != nil {
 		return err
 	}
+	r.passed = time.Now()
 	r.tellEvent(carrier.GatePassed, 0)
 	return nil
 }
@@ -65,6 +66,7 @@ func (r *run) gate(ctx context.Context, prompt script.Part) error {
 		if prompt.Gate == script.GateScreenDigits && keys != r.c.ScreenDigits.Reveal() {
 			return errGateWrong
 		}
+		r.opened = keys[len(keys)-1]
 		return nil
 	}
 	return errGateSilent

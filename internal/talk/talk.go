@@ -49,6 +49,7 @@ const (
 	gateLimit    = 30 * time.Second        // from the answer to the gate's last key
 	capDefault   = 120 * time.Second       // from the answer to the end
 	keyWait      = 5 * time.Second         // for the first key of a gate or menu, and for each further one
+	doubleKey    = 1500 * time.Millisecond // after the gate: a key that bounced, or was pressed twice
 	asideLongest = 8 * time.Second         // for the phrase said before we hang up
 	// mostReplays bounds a call on a line where speech takes no time; elsewhere
 	// the cap comes first.
@@ -119,6 +120,8 @@ type run struct {
 	c        *Conversation
 	answered time.Time
 	until    time.Time // the cap
+	passed   time.Time // the gate; zero without one
+	opened   byte      // the last key of its entry
 	sections []section // what follows the gate
 	first    int       // the index of the first readout in sections
 	again    byte      // the menu's keys; 0: not offered

@@ -359,3 +359,24 @@ func TestNoDigitBeforeTheGate(t *testing.T) {
 		}
 	})
 }
+
+// The gate's key pressed twice is no report, whichever key it was.
+func TestDoubledKeyAtTheGate(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]call{
+		"any key":       {gate: script.GateAnyKey},
+		"screen digits": {gate: script.GateScreenDigits, screen: "49"},
+	} {
+		base := c.hold(t) // missed: nobody keys
+		prompt := base.said[gateIndex(base)]
+		keys := map[string]string{"any key": "9", "screen digits": "49"}[name]
+		c.acts = []act{{prompt.end + time.Second, keys}, {prompt.end + 1300*time.Millisecond, "9"}}
+		if h := c.hold(t); h.Outcome != outcome.Heard {
+			t.Errorf("%s: %s", name, h.Outcome)
+		}
+		c.acts[1].at = prompt.end + 4*time.Second
+		if h := c.hold(t); h.Outcome != outcome.Reported {
+			t.Errorf("%s, three seconds later: %s", name, h.Outcome)
+		}
+	}
+}

@@ -119,11 +119,12 @@ func (r *run) section(ctx context.Context, s section) (byte, error) {
 
 // wanted tells the keys that break in after the gate. "Again" is none before the
 // first readout, where it would skip the warning, nor when a replay does not
-// fit any more.
+// fit any more. The gate's last key again, right behind it, is a key that
+// bounced or was pressed twice: it must not become a "report".
 func (r *run) wanted(k byte) bool {
 	switch {
 	case k == r.report:
-		return true
+		return k != r.opened || time.Since(r.passed) > doubleKey
 	case k == r.again:
 		return r.begun && r.replays < mostReplays && r.fits(r.sections[r.first])
 	}
