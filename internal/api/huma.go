@@ -75,6 +75,15 @@ type call struct {
 // BodyReader gives the body that edge has read and checked.
 func (c *call) BodyReader() io.Reader { return bytes.NewReader(c.request.Body) }
 
+// Header gives a request's header; the media type, which edge has judged, as huma
+// looks it up.
+func (c *call) Header(name string) string {
+	if http.CanonicalHeaderKey(name) == "Content-Type" && len(c.request.Body) > 0 {
+		return "application/json"
+	}
+	return c.humaContext.Header(name)
+}
+
 // SetReadDeadline does nothing: the body has been read.
 func (c *call) SetReadDeadline(time.Time) error { return nil }
 

@@ -33,13 +33,16 @@ func onceKey(r *edge.Request) (string, error) {
 }
 
 // onceFor makes an action happen once for its Idempotency-Key. at is the action's
-// own path, whatever way the request spelled it. A client token has a scope of
-// its own: it is never given the answer that a key was given, which tells more.
+// own path, whatever way the request spelled it. Each API key and each client
+// token has a scope of its own: an answer may tell its key more than another may
+// know (the number, screen digits, a client token).
 func onceFor[T any](r *edge.Request, at string, encode func(T) ([]byte, error)) (verify.Once[T], error) {
 	key, err := onceKey(r)
 	path := http.MethodPost + " " + at
 	if r.Caller.Verification != "" {
 		path += " by client token"
+	} else {
+		path += " by key " + r.Caller.Key
 	}
 	return verify.Once[T]{Key: key, Path: path, Body: r.Body, Encode: encode}, err
 }

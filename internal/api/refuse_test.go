@@ -29,11 +29,11 @@ func TestRefusedAtTheEdge(t *testing.T) {
 		"two values":         {"POST", start, `{"to":"a"} {}`, nil, 422, "", "not valid JSON"},
 		"an array":           {"POST", start, `[]`, nil, 422, "body", "expected object"},
 		"a string":           {"POST", start, `"a"`, nil, 422, "body", "expected object"},
-		"null":               {"POST", start, `null`, nil, 422, "body", "expected object"},
+		"null":               {"POST", start, `null`, nil, 422, "", "null is no value"},
 		"bad UTF-8":          {"POST", start, "{\"to\":\"\xff\"}", nil, 422, "", "not valid JSON"},
 		"deep":               {"POST", start, `{"to":` + strings.Repeat("[", 9) + strings.Repeat("]", 9) + `}`, nil, 422, "", "too deeply"},
 		"no number":          {"POST", start, `{}`, nil, 422, "body", "property to"},
-		"null number":        {"POST", start, `{"to":null}`, nil, 422, "body.to", "expected string"},
+		"null number":        {"POST", start, `{"to":null}`, nil, 422, "", "null is no value"},
 		"number as a number": {"POST", start, `{"to":81312345678}`, nil, 422, "body.to", "expected string"},
 		"screen as text":     {"POST", start, `{"to":"a","screen":"true"}`, nil, 422, "body.screen", "expected boolean"},
 		"amount as a number": {"POST", start, `{"to":"a","amount":12.5}`, nil, 422, "body.amount", "expected string"},
@@ -127,7 +127,7 @@ func TestRefusedByTheCore(t *testing.T) {
 		{start, `{"to":"+81312345678","locale":"en_"}`, "locale", "want one of"},
 		{start, `{"to":"+81312345678","channel":"fax"}`, "channel", "voice or sms"},
 		{start, `{"to":"+81312345678","channel":"voice","workflow":[{"channel":"voice"}]}`, "channel", "either"},
-		{start, `{"to":"+81312345678","workflow":[{"channel":"fax"}]}`, "workflow", "voice or sms"},
+		{start, `{"to":"+81312345678","workflow":[{"channel":"fax"}]}`, "workflow[0].channel", "voice or sms"},
 		{start, `{"to":"+81312345678","channel":"sms"}`, "channel", "landline"},
 		{start, `{"to":"+81312345678","gate":"door"}`, "gate", ""},
 		{start, `{"to":"+81312345678","service":"other"}`, "service", "no such service"},
@@ -205,7 +205,7 @@ func TestStartIsUnderstood(t *testing.T) {
 	t.Parallel()
 	core := &fake{}
 	r := newServer(t, core).ask("POST", "/v1/verifications", `{"to":"a","workflow":[{"channel":"sms","timeout_seconds":90},{"channel":"voice"}],
-		"locale":"b","gate":"c","screen":true,"service":"d","purpose":"e","brand":"f","amount":"g","currency":"h","payee":"i","channel":null}`)
+		"locale":"b","gate":"c","screen":true,"service":"d","purpose":"e","brand":"f","amount":"g","currency":"h","payee":"i"}`)
 	if r.StatusCode != http.StatusCreated {
 		t.Fatal(text(t, r))
 	}

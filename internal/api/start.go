@@ -26,7 +26,7 @@ type Start struct {
 	Gate     string `json:"gate,omitempty" doc:"What must be keyed before the code is read: any_key, screen_digits or none. Otherwise the service's." example:"any_key"`
 	Screen   bool   `json:"screen,omitempty" doc:"You will show screen_digits to the person, who keys them to hear the code." example:"false"`
 	Service  string `json:"service,omitempty" doc:"The service whose settings apply. Otherwise the account's default one." example:"default"`
-	Purpose  string `json:"purpose,omitempty" doc:"Tells proofs of one number apart. A new start ends the pending verification of the same number and purpose. At most 64 bytes." example:"login"`
+	Purpose  string `json:"purpose,omitempty" maxLength:"64" doc:"Tells proofs of one number apart. A new start ends the pending verification of the same number and purpose. At most 64 bytes." example:"login"`
 	Brand    string `json:"brand,omitempty" doc:"Who calls, said instead of the service's brand. At most 40 letters." example:"Example Bank"`
 	Amount   string `json:"amount,omitempty" doc:"The amount that the person agrees to, decimal. With currency and payee: they are said before the code, and a check must repeat them." example:"12.50"`
 	Currency string `json:"currency,omitempty" doc:"ISO 4217." example:"EUR"`

@@ -22,6 +22,7 @@ type exchange struct {
 	id      string
 	began   time.Time
 	route   string // the pattern; empty: none matched
+	quiet   bool   // the route is polled: its successes are worth a debug line
 	caller  verify.Caller
 	status  int // zero until something was written
 	err     error
@@ -110,8 +111,11 @@ func (e *panicError) Unwrap() error { return e.err }
 // log writes the request's one line. The route is the pattern, never the path.
 func (m *Mux) log(x *exchange) {
 	level := slog.LevelInfo
-	if x.status >= http.StatusInternalServerError {
+	switch {
+	case x.status >= http.StatusInternalServerError:
 		level = slog.LevelError
+	case x.quiet && x.status < http.StatusBadRequest:
+		level = slog.LevelDebug
 	}
 	ctx := context.WithoutCancel(x.request.Context())
 	if !m.cfg.Log.Enabled(ctx, level) {

@@ -16,9 +16,10 @@ const (
 
 // CheckJSON says whether data is one JSON value (RFC 8259) in which everything
 // means one thing: valid UTF-8, nothing behind it, at most eight levels, no
-// field named twice, at most 64 fields in an object. encoding/json reads a field's name without regard to case,
-// so names are also held to what fields are called: a to z and underscores. The
-// error is a *verify.Error and repeats no more than such a name.
+// null, no field named twice, at most 64 fields in an object. encoding/json reads
+// a field's name without regard to case, so names are also held to what fields
+// are called: a to z and underscores. The error is a *verify.Error and repeats no
+// more than such a name.
 func CheckJSON(data []byte) error {
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return malformed("the body is not valid JSON")
@@ -48,6 +49,8 @@ func CheckJSON(data []byte) error {
 		case '}', ']':
 			s.depth--
 			s.names = s.names[:s.open[s.depth].first]
+		case 'n':
+			return malformed("null is no value: leave the field out instead")
 		case ',':
 			if s.depth > 0 {
 				top := &s.open[s.depth-1]

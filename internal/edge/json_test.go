@@ -16,7 +16,7 @@ func TestCheckJSON(t *testing.T) {
 		many[i] = `"` + strings.Repeat("a", i/26+1) + string(rune('a'+i%26)) + `":1`
 	}
 	for text, want := range map[string]string{
-		`{}`: "", `[]`: "", `1`: "", `"a"`: "", `null`: "", ` {"a":[{"a":1},{"a":"a"},"a","a"],"b":{"a":null}} `: "",
+		`{}`: "", `[]`: "", `1`: "", `"a"`: "", `null`: "null", ` {"a":[{"a":1},{"a":"a"},"a","a"],"b":{"a":"null"}} `: "", `{"a":{"b":null}}`: "null", `[null]`: "null",
 		`{"a":1e999999}`: "", `{"a":"a","b":"a"}`: "", `[1,1]`: "", `{"a":"\\\"{A","b":["\\","a",{"c":"\"B\":1"}]}`: "", `{"a":{},"b":[],"c":[[]]}`: "",
 		"": "not valid", `{`: "not valid", `{"a":1,}`: "not valid", `{}{}`: "not valid", `{} x`: "not valid", `[1}`: "not valid",
 		`{"a" 1}`: "not valid", `NaN`: "not valid", "{\"a\":\"\xff\"}": "not valid", `'a'`: "not valid", "\ufeff{}": "not valid",

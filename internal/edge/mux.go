@@ -41,6 +41,8 @@ type Route struct {
 	// Unread leaves the body alone, whatever it is: for callbacks of which only
 	// the address counts.
 	Unread bool
+	// Quiet logs successes as debug lines: for what is polled.
+	Quiet bool
 }
 
 // Access says who may use a route. The zero value lets nobody in.
@@ -85,7 +87,7 @@ func (m *Mux) Handle(route Route, h Handler) {
 		if !ok { // only ServeHTTP calls these handlers, with an exchange
 			panic("edge: a route was called from outside its Mux")
 		}
-		x.route = route.Pattern
+		x.route, x.quiet = route.Pattern, route.Quiet
 		x.err = m.serve(x, r, route, h)
 	})
 }
