@@ -29,7 +29,7 @@ func openBase(ctx context.Context, data string) (*base, error) {
 	if err := ensureFolder(data); err != nil {
 		return nil, err
 	}
-	keys, _, err := secret.LoadOrCreateKeyring(filepath.Join(data, keyringFile))
+	keys, err := openKeyring(data)
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +45,20 @@ func openBase(ctx context.Context, data string) (*base, error) {
 		return nil, errors.Join(err, store.Close())
 	}
 	return b, nil
+}
+
+// openKeyring reads the folder's keyring. It makes one only where there is no
+// database yet: beside one, a new keyring could open nothing.
+func openKeyring(data string) (*secret.Keyring, error) {
+	path := filepath.Join(data, keyringFile)
+	if !exists(filepath.Join(data, databaseFile)) {
+		keys, _, err := secret.LoadOrCreateKeyring(path)
+		return keys, err
+	}
+	if !exists(path) {
+		return nil, fmt.Errorf("%s is missing, and %s cannot be read without it: restore it from your copy", path, databaseFile)
+	}
+	return secret.LoadKeyring(path)
 }
 
 // ensureAccount makes the default account with its service.
@@ -72,6 +86,14 @@ func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
 		return nil, err
 	}
 	return &Admin{base: b}, nil
+}
+
+// OpenAdminExisting opens a data folder that is there already.
+func OpenAdminExisting(ctx context.Context, data string) (*Admin, error) {
+	if !exists(filepath.Join(data, databaseFile)) {
+		return nil, fmt.Errorf("there is no data folder %s: name the server's with --data", data)
+	}
+	return OpenAdmin(ctx, data)
 }
 
 // NewKey makes an API key. Its secret is shown here and never again.

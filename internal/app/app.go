@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/pincall/pincall/internal/carrier"
 	"github.com/pincall/pincall/internal/carrier/sim"
 	"github.com/pincall/pincall/internal/deliver"
+	"github.com/pincall/pincall/internal/secret"
 	"github.com/pincall/pincall/internal/verify"
 )
 
@@ -27,6 +29,7 @@ import (
 const (
 	headerTimeout = 10 * time.Second
 	readTimeout   = 30 * time.Second
+	writeTimeout  = 60 * time.Second
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 5 * time.Second
 )
@@ -41,6 +44,8 @@ type Main struct {
 	worker *deliver.Worker
 	lis    net.Listener
 	server *http.Server
+	own    secret.Token // a command's own API key
+	ownID  string
 	closed bool
 }
 
@@ -51,11 +56,11 @@ func New(ctx context.Context, cfg Config) (*Main, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := ensureFolder(cfg.Data); err != nil {
-		return nil, err
-	}
 	f, err := cfg.readFile()
 	if err != nil {
+		return nil, err
+	}
+	if err := ensureFolder(cfg.Data); err != nil {
 		return nil, err
 	}
 	m := &Main{cfg: cfg}
@@ -94,10 +99,12 @@ func (m *Main) build(ctx context.Context, f File) error {
 	}); err != nil {
 		return err
 	}
-	if m.worker, err = deliver.New(deliver.Config{
-		Core: m.core, Queue: m.base.store, StopAfter: f.StopAfter, Log: m.cfg.Log,
-	}); err != nil {
-		return err
+	if m.cfg.Work != WorkNone {
+		if m.worker, err = deliver.New(deliver.Config{
+			Core: m.core, Queue: m.base.store, OwnOnly: m.cfg.Work == WorkOwn, StopAfter: f.StopAfter, Log: m.cfg.Log,
+		}); err != nil {
+			return err
+		}
 	}
 	return m.listen(f, routes)
 }
@@ -111,18 +118,38 @@ func (m *Main) warn(routes []carrier.Route, countries []string) {
 	}
 }
 
-// ensureKey makes the API key of the first start and keeps it in the folder.
+// ensureKey sees to it that somebody can ask for something: a server makes an API
+// key where the account has none, and keeps it in the folder; a command has one of
+// its own, for as long as it runs.
 func (m *Main) ensureKey(ctx context.Context) error {
-	_, err := os.Stat(m.KeyFile())
-	if !errors.Is(err, os.ErrNotExist) {
+	if m.cfg.Work != WorkAll {
+		k, tok, err := m.base.dir.NewKey(ctx, DefaultAccount, "command", []account.Scope{account.ScopeAdmin})
+		m.own, m.ownID = tok, k.ID
 		return err
 	}
-	_, tok, err := m.base.dir.NewKey(ctx, DefaultAccount, "first start", []account.Scope{account.ScopeAdmin})
+	have, err := m.base.store.Keys(ctx, DefaultAccount)
 	if err != nil {
 		return err
 	}
-	return writeFile(m.cfg.Data, keyFile, tok.Reveal()+"\n")
+	if !slices.ContainsFunc(have, func(k account.Key) bool { return k.RevokedAt.IsZero() && k.Name != "command" }) {
+		_, tok, err := m.base.dir.NewKey(ctx, DefaultAccount, "first start", []account.Scope{account.ScopeAdmin})
+		if err != nil {
+			return err
+		}
+		return writeFile(m.cfg.Data, keyFile, tok.Reveal()+"\n")
+	}
+	kept, err := ReadKeyFile(m.cfg.Data)
+	if err != nil {
+		return nil // the operator keeps it elsewhere
+	}
+	if _, err := m.base.dir.Authenticate(ctx, kept); errors.Is(err, account.ErrUnauthorized) {
+		m.cfg.Log.Warn("the API key in the file does not work: delete the file, or put there what pincall key new prints", "file", m.KeyFile())
+	}
+	return nil
 }
+
+// OwnKey is the API key of a command's own server; zero for one that serves.
+func (m *Main) OwnKey() secret.Token { return m.own }
 
 // listen takes the address and writes down which it is.
 func (m *Main) listen(f File, routes []carrier.Route) error {
@@ -143,8 +170,8 @@ func (m *Main) listen(f File, routes []carrier.Route) error {
 		m.cfg.Log.Warn("listening off the loopback without TLS: put a proxy that speaks TLS in front", "address", addr)
 	}
 	m.server = &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: 32 << 10, ErrorLog: quiet(m.cfg.Log),
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: 32 << 10, DisableGeneralOptionsHandler: true, ErrorLog: quiet(m.cfg.Log),
 	}
 	return writeFile(m.cfg.Data, addressFile, m.Addr()+"\n")
 }
@@ -163,24 +190,37 @@ func (m *Main) KeyFile() string { return filepath.Join(m.cfg.Data, keyFile) }
 // Run serves until ctx ends, then takes no more requests and lets what is in
 // progress end.
 func (m *Main) Run(ctx context.Context) error {
-	if err := m.worker.Start(ctx); err != nil {
-		return err
+	if m.worker != nil {
+		if err := m.worker.Start(ctx); err != nil {
+			return err
+		}
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- m.server.Serve(m.lis) }()
-	fmt.Fprintf(m.cfg.Stdout, "pincall listens on http://%s\nthe API key is in %s\n", m.Addr(), m.KeyFile())
+	fmt.Fprintf(m.cfg.Stdout, "pincall listens on http://%s\n", m.Addr())
+	if exists(m.KeyFile()) {
+		fmt.Fprintf(m.cfg.Stdout, "the API key is in %s\n", m.KeyFile())
+	}
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	m.unlist()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if e := m.server.Shutdown(drain); e != nil {
 		err = errors.Join(err, m.server.Close())
 	}
-	return errors.Join(err, m.worker.Stop(context.WithoutCancel(ctx)))
+	if m.worker != nil {
+		err = errors.Join(err, m.worker.Stop(context.WithoutCancel(ctx)))
+	}
+	return err
 }
+
+// unlist takes back the address: whoever looks for a server finds that this one
+// is stopping.
+func (m *Main) unlist() { _ = os.Remove(filepath.Join(m.cfg.Data, addressFile)) }
 
 // Close frees everything. It may be called more than once.
 func (m *Main) Close() error {
@@ -191,10 +231,13 @@ func (m *Main) Close() error {
 	var errs []error
 	if m.lis != nil {
 		_ = m.lis.Close() // closed already where Run has ended
-		_ = os.Remove(filepath.Join(m.cfg.Data, addressFile))
+		m.unlist()
 	}
 	if m.phones != nil {
 		errs = append(errs, m.phones.Close())
+	}
+	if m.base != nil && m.ownID != "" {
+		errs = append(errs, m.base.dir.Revoke(context.Background(), DefaultAccount, m.ownID))
 	}
 	if m.base != nil {
 		errs = append(errs, m.base.store.Close())

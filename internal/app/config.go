@@ -1,10 +1,12 @@
 package app
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/pincall/pincall/internal/carrier/sim"
 	"github.com/pincall/pincall/internal/guard"
+	"github.com/pincall/pincall/internal/phone"
 )
 
 // DefaultListen is where the server listens unless told otherwise.
@@ -25,10 +28,23 @@ type Config struct {
 	Listen     string // host:port; DefaultListen
 	Data       string // folder; DefaultData
 	ConfigFile string // YAML; pincall.yaml in the data folder, where there is one
+	Work       Work   // WorkAll
 	Getenv     func(string) string
 	Log        *slog.Logger
 	Stdout     io.Writer // the address and the key file's path are printed here; nil: nowhere
 }
+
+// Work says which promised calls and messages a process carries out.
+type Work int
+
+// A server does all work; a command does what it asked for itself, or none: what
+// another process left behind waits for a server, which does not end in the
+// middle of a call.
+const (
+	WorkAll Work = iota
+	WorkOwn
+	WorkNone
+)
 
 // File is the configuration file. Every field may be left out.
 type File struct {
@@ -50,8 +66,8 @@ type GuardFile struct {
 	SendsPerNumber   string   `yaml:"sends_per_number"`
 	WrongPerNumber   string   `yaml:"wrong_per_number"`
 	StartsPerAccount string   `yaml:"starts_per_account"`
-	CallsPerDay      int64    `yaml:"calls_per_day"`
-	ConcurrentCalls  int64    `yaml:"concurrent_calls"`
+	CallsPerDay      *int64   `yaml:"calls_per_day"`
+	ConcurrentCalls  *int64   `yaml:"concurrent_calls"`
 }
 
 // SimFile configures the simulator.
@@ -118,10 +134,29 @@ func (c Config) readFile() (File, error) {
 		return File{}, fmt.Errorf("read the configuration: %w", err)
 	}
 	var f File
-	if err := yaml.UnmarshalWithOptions(b, &f, yaml.Strict()); err != nil && !errors.Is(err, io.EOF) {
+	d := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict())
+	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
 		return File{}, fmt.Errorf("%s: %s", path, oneLine(yaml.FormatError(err, false, false)))
 	}
-	return f, nil
+	if err := d.Decode(&File{}); !errors.Is(err, io.EOF) {
+		return File{}, fmt.Errorf("%s: there is a second document: a configuration is one", path)
+	}
+	return f, f.check()
+}
+
+// check judges what is not judged where it is used.
+func (f File) check() error {
+	if f.StopAfter < 0 {
+		return errors.New("stop_after: write a time such as 3s")
+	}
+	if f.PublicURL != "" {
+		u, err := url.Parse(f.PublicURL)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {
+			return errors.New("public_url: write an address such as https://verify.example.com")
+		}
+	}
+	_, err := f.Sim.pace()
+	return err
 }
 
 // oneLine keeps an error on one line.
@@ -129,7 +164,7 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // limits turns the file's limits into the guard's.
 func (g GuardFile) limits() (guard.Limits, error) {
-	l := guard.Limits{ConcurrentCalls: g.ConcurrentCalls}
+	var l guard.Limits
 	for _, f := range []struct {
 		option, text string
 		to           *guard.Limit
@@ -143,13 +178,22 @@ func (g GuardFile) limits() (guard.Limits, error) {
 			return l, fmt.Errorf("guard.%s: %w", f.option, err)
 		}
 	}
-	if g.CallsPerDay < 0 || g.ConcurrentCalls < 0 {
-		return l, errors.New("guard.calls_per_day and guard.concurrent_calls are positive numbers")
+	for _, f := range []struct {
+		option string
+		n      *int64
+		to     *int64
+	}{{"calls_per_day", g.CallsPerDay, &l.Calls.N}, {"concurrent_calls", g.ConcurrentCalls, &l.ConcurrentCalls}} {
+		if f.n == nil {
+			continue
+		}
+		if *f.n < 1 {
+			return l, fmt.Errorf("guard.%s: write a number above 0; to stop all calls, leave guard.countries empty", f.option)
+		}
+		*f.to = *f.n
 	}
-	l.Calls.N = g.CallsPerDay
-	for _, c := range g.Countries {
-		if len(c) != 2 || strings.ToUpper(c) != c {
-			return l, errors.New("guard.countries: write ISO 3166 codes in capitals, such as JP")
+	for i, c := range g.Countries {
+		if !phone.IsCountry(c) {
+			return l, fmt.Errorf("guard.countries[%d]: write ISO 3166 codes in capitals, such as JP or GB", i)
 		}
 	}
 	l.Countries = g.Countries

@@ -33,6 +33,11 @@ func ensureFolder(dir string) error {
 	return nil
 }
 
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // lockWait is how long a lock is tried for: whoever only looks whether a server
 // runs holds it for a moment.
 const lockWait = time.Second

@@ -14,6 +14,7 @@ import (
 	"github.com/pincall/pincall/client"
 	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/script"
+	"github.com/pincall/pincall/internal/secret"
 	"github.com/pincall/pincall/internal/store/sqlite"
 	"github.com/pincall/pincall/xoxzo/xoxzotest"
 )
@@ -21,6 +22,9 @@ import (
 // tenDigits makes the default service draw codes that nothing else looks like.
 func tenDigits(t *testing.T, dir string) {
 	t.Helper()
+	if _, _, err := secret.LoadOrCreateKeyring(filepath.Join(dir, "keyring.json")); err != nil {
+		t.Fatal(err)
+	}
 	s, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(dir, "pincall.db")})
 	if err != nil {
 		t.Fatal(err)

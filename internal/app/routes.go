@@ -59,6 +59,9 @@ func (c Config) route(r RouteFile, f File, phones **sim.Carrier) (carrier.Route,
 		*phones = s
 		return carrier.Route{Name: r.Name, Embedded: true, Carrier: s}, err
 	case "xoxzo":
+		if strings.Trim(strings.TrimPrefix(r.Caller, "+"), "0123456789") != "" {
+			return carrier.Route{}, errors.New("caller: write the number in digits")
+		}
 		cfg := client.ConfigFromEnv(c.Getenv)
 		if r.BaseURL != "" {
 			cfg.BaseURL = r.BaseURL

@@ -145,3 +145,7 @@ func (n Number) Premium() bool {
 	}
 	return false
 }
+
+// IsCountry says whether iso is a country that numbers can belong to: ISO 3166
+// alpha-2, in capitals.
+func IsCountry(iso string) bool { return phonenumbers.GetSupportedRegions()[iso] }
