@@ -167,11 +167,11 @@ func (c *Core) Progress(ctx context.Context, d Delivery, e carrier.Event) (stop 
 		stop = a.Stop
 		switch e.Kind {
 		case carrier.Ringing:
-			a.State = StateRinging
+			a.State, a.RungAt = StateRinging, s.Now
 		case carrier.Answered:
 			a.State, a.AnsweredAt = StateInCall, s.Now
 		case carrier.GatePassed:
-			a.GatePassed = true
+			a.GatePassed, a.GateAt = true, s.Now
 		case carrier.ReadOnce:
 			a.Readouts = max(a.Readouts, e.Readout)
 		default:

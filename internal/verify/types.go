@@ -64,6 +64,9 @@ type Verification struct {
 	Guesses   int // wrong ones
 	Sends     int
 	Step      int // index into Settings.Workflow
+	// Context is the sealed rest of the request, kept for audit: consent, client
+	// IP, user reference, metadata; nil without any.
+	Context   []byte
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	EndedAt   time.Time // zero while pending
@@ -125,7 +128,9 @@ type Attempt struct {
 	Stop         string // set when the call in progress must end: the reason
 	CreatedAt    time.Time
 	DialledAt    time.Time
+	RungAt       time.Time
 	AnsweredAt   time.Time
+	GateAt       time.Time // the gate was passed
 	EndedAt      time.Time
 }
 

@@ -19,36 +19,37 @@ import (
 const (
 	verificationColumns = `id, account, service, purpose, number_index, number_sealed, country, prefix, limit_key, binding,
 		order_key, key_id, code_mac, created_at, settings, status, reason, sealed, token_hash, guesses, sends, step,
-		expires_at, ended_at`
+		expires_at, ended_at, context`
 	selectVerification = `SELECT ` + verificationColumns + ` FROM verifications WHERE id = ? AND account = ?`
 	selectAnyones      = `SELECT ` + verificationColumns + ` FROM verifications WHERE id = ?`
 	// What a verification was started with changes only where it is replaced as
 	// a whole; the index on binding is touched then.
 	upsertVerification = `INSERT INTO verifications (` + verificationColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET service = excluded.service, purpose = excluded.purpose,
 		number_index = excluded.number_index, number_sealed = excluded.number_sealed, country = excluded.country,
 		prefix = excluded.prefix, limit_key = excluded.limit_key, binding = excluded.binding, order_key = excluded.order_key,
 		key_id = excluded.key_id, code_mac = excluded.code_mac, created_at = excluded.created_at,
 		settings = excluded.settings, status = excluded.status, reason = excluded.reason, sealed = excluded.sealed,
 		token_hash = excluded.token_hash, guesses = excluded.guesses, sends = excluded.sends, step = excluded.step,
-		expires_at = excluded.expires_at, ended_at = excluded.ended_at WHERE account = excluded.account`
+		expires_at = excluded.expires_at, ended_at = excluded.ended_at, context = excluded.context WHERE account = excluded.account`
 	// A guess or a send changes only these, and no index has them.
 	countVerification = `UPDATE verifications SET guesses = ?, sends = ?, step = ? WHERE id = ? AND account = ?`
 	selectPending     = `SELECT n, id FROM verifications WHERE status = 'pending' AND binding = ? AND account = ?`
 
 	attemptColumns = `id, verification, account, n, send, step, channel, route, state, ref, outcome, reason, may_have_rung,
-		fault, permanent, gate, ungated, screen, gate_passed, readouts, stop, created_at, dialled_at, answered_at, ended_at`
+		fault, permanent, gate, ungated, screen, gate_passed, readouts, stop, created_at, dialled_at, answered_at, ended_at,
+		rung_at, gate_at`
 	selectAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE verification = ?`
 	upsertAttempt  = `INSERT INTO attempts (` + attemptColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET n = excluded.n, send = excluded.send, step = excluded.step,
 		channel = excluded.channel, route = excluded.route, state = excluded.state, ref = excluded.ref,
 		outcome = excluded.outcome, reason = excluded.reason, may_have_rung = excluded.may_have_rung,
 		fault = excluded.fault, permanent = excluded.permanent, gate = excluded.gate, ungated = excluded.ungated, screen = excluded.screen,
 		gate_passed = excluded.gate_passed, readouts = excluded.readouts, stop = excluded.stop,
 		created_at = excluded.created_at, dialled_at = excluded.dialled_at, answered_at = excluded.answered_at,
-		ended_at = excluded.ended_at WHERE account = excluded.account AND verification = excluded.verification`
+		ended_at = excluded.ended_at, rung_at = excluded.rung_at, gate_at = excluded.gate_at WHERE account = excluded.account AND verification = excluded.verification`
 )
 
 // errForeign says that a plan would overwrite another account's row.
@@ -66,6 +67,7 @@ func verification(c *conn, account, id string) (*verify.Verification, error) {
 		v.Settings, err = c.settings.Decode(r.text())
 		v.Status, v.Reason, v.Sealed, v.TokenHash = verify.Status(r.text()), r.text(), r.bytes(), r.bytes()
 		v.Guesses, v.Sends, v.Step, v.ExpiresAt, v.EndedAt = r.int(), r.int(), r.int(), r.time(), r.time()
+		v.Context = r.bytes()
 		return err
 	}
 	var err error
@@ -90,6 +92,7 @@ func attemptsOf(c *conn, id string) ([]verify.Attempt, error) {
 			Outcome: outcome.Outcome(r.text()), Reason: r.text(), MayHaveRung: r.bool(), Fault: outcome.Fault(r.text()),
 			Permanent: r.bool(), Gate: script.Gate(r.text()), Ungated: r.bool(), Screen: r.bytes(), GatePassed: r.bool(), Readouts: r.int(),
 			Stop: r.text(), CreatedAt: r.time(), DialledAt: r.time(), AnsweredAt: r.time(), EndedAt: r.time(),
+			RungAt: r.time(), GateAt: r.time(),
 		})
 		return nil
 	}, id)
@@ -115,7 +118,7 @@ func (t *tx) putVerification(v *verify.Verification) error {
 	n, err := t.exec(upsertVerification, v.ID, v.Account, v.Service, v.Purpose, blob(v.NumberIndex), blob(v.NumberSealed),
 		v.Country, v.Prefix, v.LimitKey, blob(v.Binding), blob(v.Order), v.KeyID, blob(v.CodeMAC), at(v.CreatedAt), settings,
 		string(v.Status), v.Reason, blob(v.Sealed), blob(v.TokenHash), int64(v.Guesses), int64(v.Sends), int64(v.Step),
-		at(v.ExpiresAt), at(v.EndedAt))
+		at(v.ExpiresAt), at(v.EndedAt), blob(v.Context))
 	if err == nil && n == 0 {
 		err = errForeign
 	}
@@ -130,7 +133,7 @@ func onlyCounts(a, b verify.Verification) bool {
 		a.KeyID == b.KeyID && a.CreatedAt.Equal(b.CreatedAt) && a.ExpiresAt.Equal(b.ExpiresAt) && a.EndedAt.Equal(b.EndedAt) &&
 		bytes.Equal(a.NumberIndex, b.NumberIndex) && bytes.Equal(a.NumberSealed, b.NumberSealed) &&
 		bytes.Equal(a.Binding, b.Binding) && bytes.Equal(a.Order, b.Order) && bytes.Equal(a.CodeMAC, b.CodeMAC) &&
-		bytes.Equal(a.Sealed, b.Sealed) && bytes.Equal(a.TokenHash, b.TokenHash) && sameSettings(a.Settings, b.Settings)
+		bytes.Equal(a.Context, b.Context) && bytes.Equal(a.Sealed, b.Sealed) && bytes.Equal(a.TokenHash, b.TokenHash) && sameSettings(a.Settings, b.Settings)
 }
 
 func sameSettings(a, b verify.Settings) bool {
@@ -144,7 +147,7 @@ func (t *tx) putAttempt(a *verify.Attempt) error {
 	n, err := t.exec(upsertAttempt, a.ID, a.Verification, a.Account, int64(a.N), int64(a.Send), int64(a.Step),
 		string(a.Channel), a.Route, string(a.State), a.Ref, string(a.Outcome), a.Reason, flag(a.MayHaveRung),
 		string(a.Fault), flag(a.Permanent), string(a.Gate), flag(a.Ungated), blob(a.Screen), flag(a.GatePassed), int64(a.Readouts), a.Stop,
-		at(a.CreatedAt), at(a.DialledAt), at(a.AnsweredAt), at(a.EndedAt))
+		at(a.CreatedAt), at(a.DialledAt), at(a.AnsweredAt), at(a.EndedAt), at(a.RungAt), at(a.GateAt))
 	if err == nil && n == 0 {
 		err = errForeign
 	}

@@ -180,7 +180,7 @@ func (s *suite) sample(acc string, n int) verify.Verification {
 		NumberSealed: b("number"), Country: "JP", Prefix: "818012", LimitKey: "n/" + string(b("limit")),
 		Binding: b("binding"), Order: b("order"), Status: verify.Pending, Reason: "why", KeyID: "k1", CodeMAC: b("mac"),
 		Sealed: b("sealed"), TokenHash: b("token"), Guesses: 1, Sends: 2, Step: 1, CreatedAt: now,
-		ExpiresAt: now.Add(10 * time.Minute), EndedAt: now.Add(time.Second),
+		ExpiresAt: now.Add(10 * time.Minute), EndedAt: now.Add(time.Second), Context: b("context"),
 		Settings: verify.Settings{
 			StartedBy: "key1", Language: "ja", Brand: "Acme", CodeLength: 6, MaxGuesses: 100, MaxSends: 4,
 			Gate: script.GateAnyKey, GatePolicy: account.GatePrefer, PlainDigits: true, Words: true,
@@ -198,6 +198,7 @@ func (s *suite) attempt(v verify.Verification, n int) verify.Attempt {
 		MayHaveRung: true, Fault: outcome.FaultCarrier, Permanent: true, Gate: script.GateScreenDigits, Ungated: true,
 		Screen: []byte("screen"), GatePassed: true, Readouts: 2, Stop: "canceled", CreatedAt: now,
 		DialledAt: now.Add(time.Second), AnsweredAt: now.Add(2 * time.Second), EndedAt: now.Add(3 * time.Second),
+		RungAt: now.Add(1500 * time.Millisecond), GateAt: now.Add(2500 * time.Millisecond),
 	}
 }
 
