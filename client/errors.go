@@ -30,7 +30,8 @@ type Field struct {
 	Location string `json:"location"` // such as body.to
 }
 
-// Error gives the code, the detail and the fields in one line.
+// Error gives the code, the detail and the fields in one line, each thing once:
+// the detail may tell of a field itself.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(cmp.Or(e.Code, "status "+strconv.Itoa(e.Status)))
@@ -38,8 +39,9 @@ func (e *Error) Error() string {
 		b.WriteString(": " + e.Detail)
 	}
 	for _, f := range e.Fields {
-		if f.Message != "" && f.Message != e.Detail {
-			b.WriteString("; " + strings.TrimPrefix(f.Location, "body.") + ": " + f.Message)
+		told := strings.TrimPrefix(f.Location, "body.") + ": " + f.Message
+		if f.Message != "" && f.Message != e.Detail && !strings.Contains(b.String(), told) {
+			b.WriteString("; " + told)
 		}
 	}
 	return b.String()
@@ -48,12 +50,14 @@ func (e *Error) Error() string {
 // inFlight is the code of a request whose first try is still at work.
 const inFlight = "idempotency_in_progress"
 
-// temporary says that the same request may do better a moment later.
+// temporary says that the same request may do better a moment later. A limit or
+// a missing route (429, 503) passes only where the server says when.
 func (e *Error) temporary() bool {
 	switch e.Status {
-	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
-		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
 		return true
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return e.RetryAfter > 0
 	case http.StatusConflict:
 		return e.Code == inFlight
 	}

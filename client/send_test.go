@@ -66,7 +66,7 @@ func over(t *testing.T, w *wire) *Client {
 
 func TestRetries(t *testing.T) {
 	t.Parallel()
-	busy := reply{status: http.StatusServiceUnavailable}
+	busy := reply{status: http.StatusBadGateway}
 	lost := reply{err: errNetwork}
 	for name, tc := range map[string]struct {
 		answers []reply
@@ -80,6 +80,10 @@ func TestRetries(t *testing.T) {
 		"unavailable for good":  {[]reply{busy, busy, busy, busy, busy}, maxTries, false, 0},
 		"lost for good":         {[]reply{lost, lost, lost, lost, lost}, maxTries, false, 0},
 		"told when":             {[]reply{{status: 429, after: "3"}}, 2, true, 3 * time.Second},
+		"limit for good":        {[]reply{{status: 429, body: `{"code":"max_sends_reached"}`}}, 1, false, 0},
+		"no route":              {[]reply{{status: 503, body: `{"code":"no_route"}`}}, 1, false, 0},
+		"down for a moment":     {[]reply{{status: 503, after: "1"}}, 2, true, time.Second},
+		"broken once":           {[]reply{{status: 500}}, 2, true, firstPause / 2},
 		"told too late":         {[]reply{{status: 429, after: "3600"}}, 1, false, 0},
 		"first try still works": {[]reply{{status: 409, after: "1", body: `{"code":"idempotency_in_progress"}`}}, 2, true, time.Second},
 		"ended":                 {[]reply{{status: 409, body: `{"code":"verification_ended"}`}}, 1, false, 0},
@@ -189,6 +193,13 @@ func TestErrors(t *testing.T) {
 			reply{429, "90", `{"detail":"try later","code":"limit_reached"}`, nil},
 			Error{Status: 429, Code: "limit_reached", Detail: "try later", RetryAfter: 90 * time.Second},
 			"get verification: limit_reached: try later",
+		},
+		"told once": {
+			reply{422, "", `{"detail":"body.workflow: want steps","code":"invalid_input","errors":[
+				{"message":"want steps","location":"body.workflow"},{"message":"want steps","location":"body.to"}]}`, nil},
+			Error{Status: 422, Code: "invalid_input", Detail: "body.workflow: want steps",
+				Fields: []Field{{"want steps", "body.workflow"}, {"want steps", "body.to"}}},
+			"get verification: invalid_input: body.workflow: want steps; to: want steps",
 		},
 		"not a problem": {
 			reply{404, "", `<html>no`, nil},

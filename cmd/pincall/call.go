@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pincall/pincall/client"
+	"github.com/pincall/pincall/internal/app"
 	"github.com/pincall/pincall/internal/phone"
 	"github.com/pincall/pincall/internal/script"
 )
@@ -34,13 +35,16 @@ func (c callCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	server, err := c.connect(ctx, sys)
+	server, err := c.connect(ctx, sys, app.WorkOwn)
 	if err != nil {
 		return err
 	}
+	ctx, leave := context.WithCancelCause(ctx)
+	defer leave(nil)
+	out := newDisplay(sys, leave)
 	s := &session{
-		server: server.Client, out: sys.Out, pay: c.paymentFlags, number: number,
-		phone: newHandset(ctx, server.Phone(number.E164()), sys.Out, c.Answer),
+		server: server, out: out, pay: c.paymentFlags, number: number,
+		phone: newHandset(ctx, server.Phone(number.E164()), out, c.Answer),
 	}
 	return errors.Join(s.start(ctx, sys.In, req), server.close())
 }
@@ -52,8 +56,8 @@ func (c callCmd) request() (client.StartRequest, error) {
 		Amount: c.Amount, Currency: c.Currency, Payee: c.Payee,
 	}
 	if c.Lang != "" {
-		if _, err := script.Match(c.Lang); err != nil {
-			return req, usagef("--lang: %w", err)
+		if err := checkLang(c.Lang); err != nil {
+			return req, err
 		}
 	}
 	if c.Brand != "" {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pincall/pincall/client"
+	"github.com/pincall/pincall/internal/app"
 	"github.com/pincall/pincall/internal/secret"
 )
 
@@ -28,6 +29,9 @@ func (c checkCmd) Run(ctx context.Context, sys system) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if !plainID(c.ID) {
+		return usagef("malformed id: give the one that pincall call printed, or the API's")
+	}
 	typed, err := c.typed(sys)
 	if err != nil {
 		return err
@@ -35,15 +39,18 @@ func (c checkCmd) Run(ctx context.Context, sys system) error {
 	if _, err := secret.ParseCode(typed); err != nil {
 		return usageError{err}
 	}
-	server, err := c.connect(ctx, sys)
+	server, err := c.connect(ctx, sys, app.WorkNone)
 	if err != nil {
 		return err
 	}
 	got, err := server.Check(ctx, c.ID, client.CheckRequest{
 		Code: client.Secret(typed), Amount: c.Amount, Currency: c.Currency, Payee: c.Payee,
 	})
+	if err != nil {
+		err = server.explain(err)
+	}
 	if err = errors.Join(err, server.close()); err != nil {
-		return judged(err)
+		return err
 	}
 	if got.Valid {
 		fmt.Fprintln(sys.Out, got.Status)
@@ -51,6 +58,15 @@ func (c checkCmd) Run(ctx context.Context, sys system) error {
 	}
 	fmt.Fprintln(sys.Out, wrongCode(got))
 	return errNotApproved
+}
+
+// plainID says whether a text can be an id: nothing that would lead to another
+// address of the server.
+func plainID(id string) bool {
+	other := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	}
+	return id != "" && !strings.ContainsFunc(id, other)
 }
 
 // longestLine is how much is read of a line that should hold a code, in bytes.

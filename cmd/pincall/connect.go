@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"net/http"
+	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/pincall/pincall/client"
+	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/app"
 )
 
@@ -27,62 +30,142 @@ type serverFlags struct {
 // server is a connection, and the server itself where it runs in this process.
 type server struct {
 	*client.Client
-	close func() error // ends the server of this process; else nothing
+	keyFrom string       // where the key was found, for errors
+	absent  string       // what to do when nothing answers there
+	close   func() error // ends the server of this process; else nothing
 }
 
+const (
+	// comingPatience is how long a server may take to start or to stop.
+	comingPatience = 2 * time.Second
+	comingLook     = 50 * time.Millisecond
+)
+
 // connect finds the server: the one named, the one that runs on the data
-// folder, or one of its own that listens on a free port of this machine.
-func (f serverFlags) connect(ctx context.Context, sys system) (*server, error) {
+// folder, or one of its own that listens on a free port of this machine and
+// does no more than work says.
+func (f serverFlags) connect(ctx context.Context, sys system, work app.Work) (*server, error) {
 	data, err := dataFolder(f.Data, sys)
 	if err != nil {
 		return nil, err
 	}
 	if f.Server != "" {
-		return f.remote(data, f.Server, sys)
+		return f.remote(data, sys)
 	}
-	if addr, ok := app.RunningServer(data); ok {
-		return f.remote(data, "http://"+addr, sys)
+	for patience := time.After(comingPatience); ; {
+		if addr, ok := app.RunningServer(data); ok {
+			return f.local(ctx, data, addr, sys)
+		}
+		s, err := f.inProcess(ctx, data, sys, work)
+		if !errors.Is(err, app.ErrLocked) {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-patience:
+			return nil, fmt.Errorf("the server on %s is starting or stopping: try again in a moment", data)
+		case <-time.After(comingLook):
+		}
 	}
-	s, err := f.inProcess(ctx, data, sys)
-	if errors.Is(err, app.ErrLocked) {
-		return nil, fmt.Errorf("%w, and it does not answer: wait until it has started, or name it with --server", app.ErrLocked)
-	}
-	return s, err
 }
 
-// remote uses a server that runs already.
-func (f serverFlags) remote(data, url string, sys system) (*server, error) {
-	key, err := f.key(data, sys)
+// remote uses the server that was named.
+func (f serverFlags) remote(data string, sys system) (*server, error) {
+	u, err := url.Parse(f.Server)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, usagef("--server: write http://127.0.0.1:8420, or another address that begins with http:// or https://")
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, usagef("--server: write no user, query or fragment")
+	}
+	key, from, err := f.key(data, sys)
+	if errors.Is(err, errNoKey) {
+		return nil, usagef("there is no API key for --server: name its file with --key-file, or set %s", keyVariable)
+	}
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Config{BaseURL: url, Key: key})
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return &server{Client: c, close: func() error { return nil }}, nil
+	return reach(f.Server, key, server{
+		keyFrom: from, absent: "start one with pincall serve, or correct --server",
+	})
 }
 
-// key reads the API key: the named file, the variable, or the folder's file.
-func (f serverFlags) key(data string, sys system) (client.Secret, error) {
+// local uses the server that runs on the data folder. Where nobody keeps a key
+// in the folder, as with the server of another command, it makes one for the
+// while: who may write to the folder may do that.
+func (f serverFlags) local(ctx context.Context, data, addr string, sys system) (*server, error) {
+	const absent = "it has stopped: start one with pincall serve, or try again in a moment"
+	key, from, err := f.key(data, sys)
+	if !errors.Is(err, errNoKey) {
+		if err != nil {
+			return nil, err
+		}
+		return reach("http://"+addr, key, server{keyFrom: from, absent: absent})
+	}
+	admin, err := app.OpenAdminExisting(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	token, made, err := admin.NewKey(ctx, app.DefaultAccount, "command", []account.Scope{account.ScopeAdmin})
+	if err != nil {
+		return nil, errors.Join(err, admin.Close())
+	}
+	end := func() error {
+		return errors.Join(admin.Revoke(context.WithoutCancel(ctx), app.DefaultAccount, made.ID), admin.Close())
+	}
+	s, err := reach("http://"+addr, client.Secret(token.Reveal()), server{keyFrom: "this command", absent: absent})
+	if err != nil {
+		return nil, errors.Join(err, end())
+	}
+	s.close = end
+	return s, nil
+}
+
+// reach fills in the connection.
+func reach(address string, key client.Secret, s server) (*server, error) {
+	c, err := client.New(client.Config{BaseURL: address, Key: key})
+	if err != nil { // the address has been judged
+		return nil, usagef("%s holds no API key: write one key there, and nothing else", s.keyFrom)
+	}
+	s.Client, s.close = c, func() error { return nil }
+	return &s, nil
+}
+
+// errNoKey says that the data folder gives no key.
+var errNoKey = errors.New("no key in the data folder")
+
+// key reads the API key and tells where it was: the named file, the variable,
+// or the folder's file.
+func (f serverFlags) key(data string, sys system) (key client.Secret, from string, err error) {
 	if f.KeyFile != "" {
 		b, err := os.ReadFile(f.KeyFile)
 		if err != nil {
-			return "", usagef("--key-file: %w", err)
+			return "", "", usagef("--key-file: %w", err)
 		}
-		return client.Secret(strings.TrimSpace(string(b))), nil
+		text := strings.TrimSpace(string(b))
+		if text == "" {
+			return "", "", usagef("--key-file %s is empty", f.KeyFile)
+		}
+		return client.Secret(text), "--key-file " + f.KeyFile, nil
 	}
-	if key := sys.Getenv(keyVariable); key != "" {
-		return client.Secret(key), nil
+	if key := strings.TrimSpace(sys.Getenv(keyVariable)); key != "" {
+		return client.Secret(key), keyVariable, nil
 	}
-	key, err := app.ReadKeyFile(data)
-	return client.Secret(key), err
+	text, err := app.ReadKeyFile(data)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "", "", err
+	case err != nil:
+		return "", "", fmt.Errorf("%w: %w", errNoKey, err)
+	}
+	return client.Secret(text), "the data folder " + data, nil
 }
 
 // inProcess runs a server for as long as the command lasts.
-func (f serverFlags) inProcess(ctx context.Context, data string, sys system) (*server, error) {
+func (f serverFlags) inProcess(ctx context.Context, data string, sys system, work app.Work) (*server, error) {
 	main, err := app.New(ctx, app.Config{
-		Listen: "127.0.0.1:0", Data: data, ConfigFile: f.Config,
+		Listen: "127.0.0.1:0", Data: data, ConfigFile: f.Config, Work: work,
 		Getenv: sys.Getenv, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -97,25 +180,12 @@ func (f serverFlags) inProcess(ctx context.Context, data string, sys system) (*s
 		stop()
 		return errors.Join(<-ran, main.Close())
 	}
-	// A key in the environment is for another server: this one's is in its folder.
-	key, err := app.ReadKeyFile(data)
-	if err == nil {
-		var c *client.Client
-		if c, err = client.New(client.Config{BaseURL: "http://" + main.Addr(), Key: client.Secret(key)}); err == nil {
-			return &server{Client: c, close: end}, nil
-		}
+	s, err := reach("http://"+main.Addr(), client.Secret(main.OwnKey().Reveal()), server{
+		keyFrom: "this command", absent: "it has stopped: try again",
+	})
+	if err != nil {
+		return nil, errors.Join(err, end())
 	}
-	return nil, errors.Join(err, end())
-}
-
-// judged tells a refusal of what was asked from a refusal for other reasons.
-func judged(err error) error {
-	var refused *client.Error
-	if errors.As(err, &refused) {
-		if refused.Status == http.StatusUnprocessableEntity || refused.Status == http.StatusBadRequest {
-			return usageError{refused}
-		}
-		return refused
-	}
-	return err
+	s.close = end
+	return s, nil
 }

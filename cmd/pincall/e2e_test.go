@@ -152,6 +152,20 @@ func TestCallThroughServer(t *testing.T) {
 	}
 }
 
+// TestCheckBesideCall proves that a second command works with the server of the
+// first one, in a folder where no server ever kept a key.
+func TestCheckBesideCall(t *testing.T) {
+	t.Parallel()
+	data := fastFolder(t)
+	call := begin(t.Context(), data, "call", testNumber, "--lang", "en")
+	call.out.waitFor(t, "Good-bye")
+	code := heardCode(t, call.out)
+	check := begin(t.Context(), data, "check", strings.Fields(call.out.lines()[0])[1], code)
+	check.wait(t, exitOK)
+	check.out.waitFor(t, "approved")
+	call.wait(t, exitOK)
+}
+
 // TestInterruptEndsTheCall proves that a server that runs for one call alone
 // lives until the cancellation is done.
 func TestInterruptEndsTheCall(t *testing.T) {

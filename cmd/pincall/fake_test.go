@@ -20,8 +20,11 @@ type fakeServer struct {
 	v       client.Verification
 	phone   client.PhoneState
 	code    string
-	noPhone bool     // the key may not touch the simulator
-	got     []string // method and path of what changed something, keys and codes
+	noPhone bool          // the key may not touch the simulator
+	got     []string      // method and path of what changed something, keys and codes
+	once    []string      // Idempotency-Keys of the starts
+	started chan struct{} // the first start is announced here and gets no answer; nil: it gets one
+	srv     *httptest.Server
 }
 
 const fakeCode = "0542"
@@ -34,6 +37,7 @@ func newFake(t *testing.T) (*fakeServer, *client.Client) {
 	}, phone: client.PhoneState{State: client.PhoneIdle, Heard: []string{"an older call"}}}
 	srv := httptest.NewServer(f)
 	t.Cleanup(srv.Close)
+	f.srv = srv
 	c, err := client.New(client.Config{BaseURL: srv.URL, Key: "pck_test"})
 	if err != nil {
 		t.Fatal(err)
@@ -42,9 +46,19 @@ func newFake(t *testing.T) (*fakeServer, *client.Client) {
 }
 
 func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	body, _ := io.ReadAll(r.Body)
+	if r.URL.Path == "/v1/verifications" {
+		f.once = append(f.once, r.Header.Get("Idempotency-Key"))
+		if f.started != nil && len(f.once) == 1 {
+			close(f.started)
+			f.mu.Unlock()
+			<-r.Context().Done()
+			f.mu.Lock()
+			return
+		}
+	}
 	if r.Method == http.MethodPost {
 		f.got = append(f.got, strings.TrimSpace(r.URL.Path+" "+string(body)))
 	}

@@ -30,6 +30,7 @@ type handset struct {
 	messages []string
 	pressed  time.Time
 	inCall   bool
+	attempt  client.Attempt // as it was when the phone was last looked at
 }
 
 // newHandset remembers what the phone holds already, so that only what comes is
@@ -45,7 +46,7 @@ func newHandset(ctx context.Context, p client.Phone, out io.Writer, answers bool
 // act tells what is new at the phone and does what a person would do. It does
 // nothing for attempts on other routes.
 func (h *handset) act(ctx context.Context, v client.Verification) error {
-	if h.lost || len(v.Attempts) == 0 || v.Attempts[len(v.Attempts)-1].Route != simulator {
+	if h.lost || len(v.Attempts) == 0 || !h.concerned(v.Attempts[len(v.Attempts)-1]) {
 		return nil
 	}
 	state, err := h.phone.State(ctx)
@@ -64,6 +65,17 @@ func (h *handset) act(ctx context.Context, v client.Verification) error {
 		return h.press(ctx, script.Gate(state.Gate), v.ScreenDigits)
 	}
 	return nil
+}
+
+// concerned says whether the phone is worth a look: the attempt is the
+// simulator's and has moved, or the person is to answer, or is in a call.
+func (h *handset) concerned(a client.Attempt) bool {
+	if a.Route != simulator {
+		return false
+	}
+	moved := a.ID != h.attempt.ID || a.State != h.attempt.State
+	h.attempt = a
+	return moved || h.inCall || a.State == client.StateInCall || h.answers && a.State == client.StateRinging
 }
 
 // tell prints what was heard and received since it was last looked at.

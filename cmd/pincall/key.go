@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/app"
@@ -26,15 +29,19 @@ type folderFlags struct {
 	Account string `help:"The account's id." default:"default"`
 }
 
-// with opens the data folder, makes it where it is new, and closes it again.
-func (f folderFlags) with(ctx context.Context, sys system, do func(*app.Admin) error) error {
+// opener opens a data folder: app.OpenAdmin, which makes it where it is new, or
+// app.OpenAdminExisting.
+type opener func(ctx context.Context, data string) (*app.Admin, error)
+
+// with opens the data folder, works on it and closes it again.
+func (f folderFlags) with(ctx context.Context, sys system, open opener, do func(*app.Admin) error) error {
 	data, err := dataFolder(f.Data, sys)
 	if err != nil {
 		return err
 	}
-	admin, err := app.OpenAdmin(ctx, data)
+	admin, err := open(ctx, data)
 	if err != nil {
-		return fmt.Errorf("open the data folder: %w", err)
+		return err
 	}
 	return errors.Join(do(admin), admin.Close())
 }
@@ -60,7 +67,10 @@ func (c keyNewCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	return c.with(ctx, sys, func(admin *app.Admin) error {
+	if utf8.RuneCountInString(c.Name) > longestName || !utf8.ValidString(c.Name) || strings.ContainsFunc(c.Name, unprintable) {
+		return usagef("--name: want at most %d printable characters", longestName)
+	}
+	return c.with(ctx, sys, app.OpenAdmin, func(admin *app.Admin) error {
 		token, _, err := admin.NewKey(ctx, c.Account, c.Name, scopes)
 		if err != nil {
 			return err
@@ -81,7 +91,29 @@ func parseScopes(names []string) ([]account.Scope, error) {
 			out = append(out, s)
 		}
 	}
+	if len(out) == 0 {
+		return nil, usagef("--scope: want at least one of %s", joined(account.Scopes()))
+	}
 	return out, nil
+}
+
+// longestName is in characters.
+const longestName = 64
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
+
+// printable escapes what would do something to a terminal, or to the table. A
+// name may be older than its rules.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unprintable(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 func joined(scopes []account.Scope) string {
@@ -97,7 +129,7 @@ type keyListCmd struct{ folderFlags }
 
 // Run prints a table, oldest key first.
 func (c keyListCmd) Run(ctx context.Context, sys system) error {
-	return c.with(ctx, sys, func(admin *app.Admin) error {
+	return c.with(ctx, sys, app.OpenAdminExisting, func(admin *app.Admin) error {
 		keys, err := admin.Keys(ctx, c.Account)
 		if err != nil {
 			return err
@@ -105,7 +137,7 @@ func (c keyListCmd) Run(ctx context.Context, sys system) error {
 		table := tabwriter.NewWriter(sys.Out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "ID\tNAME\tSCOPES\tCREATED\tREVOKED")
 		for _, k := range keys {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", k.ID, orDash(k.Name), joined(k.Scopes), date(k.CreatedAt), date(k.RevokedAt))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", k.ID, orDash(printable(k.Name)), joined(k.Scopes), date(k.CreatedAt), date(k.RevokedAt))
 		}
 		return table.Flush()
 	})
@@ -136,5 +168,5 @@ func (c keyRevokeCmd) Run(ctx context.Context, sys system) error {
 	if strings.Contains(c.ID, "_") {
 		return usagef("give the key's id, the part between the underscores, never the whole key")
 	}
-	return c.with(ctx, sys, func(admin *app.Admin) error { return admin.Revoke(ctx, c.Account, c.ID) })
+	return c.with(ctx, sys, app.OpenAdminExisting, func(admin *app.Admin) error { return admin.Revoke(ctx, c.Account, c.ID) })
 }

@@ -8,12 +8,9 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -45,7 +42,14 @@ type commands struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it, and means it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	// A reader that is gone shows as a failed write, after which a call can
+	// still be canceled; the signal would leave the phone to ring.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	// After the first signal the next one has its usual effect: it kills.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], system{os.Stdin, os.Stdout, os.Stderr, os.Getenv}))
@@ -73,60 +77,8 @@ func run(ctx context.Context, args []string, sys system) int {
 		return exitOK
 	}
 	if err != nil {
-		return report(sys, usagef("%s (see pincall --help)", withoutNumbers(err.Error())))
+		return report(sys, misread(err))
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return report(sys, parsed.Run(sys))
-}
-
-// usageError is a mistake in flags or input.
-type usageError struct{ err error }
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// errNotApproved ends call and check, which have said so in their own words.
-var errNotApproved = errors.New("not approved")
-
-// report tells an error in one line and gives the exit status.
-func report(sys system, err error) int {
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.Is(err, errNotApproved):
-		return exitNo
-	}
-	fmt.Fprintln(sys.Err, "pincall: "+oneLine(err.Error()))
-	var usage usageError
-	if errors.As(err, &usage) {
-		return exitUsage
-	}
-	return exitNo
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-// longestShown is how many digits in a row an error may repeat: codes have four
-// at least, numbers more.
-const longestShown = 3
-
-// withoutNumbers blanks what may be a code or a phone number in an error about
-// the command line, which quotes it.
-func withoutNumbers(s string) string {
-	var b strings.Builder
-	for s != "" {
-		n := len(s) - len(strings.TrimLeft(s, "0123456789"))
-		switch {
-		case n > longestShown:
-			b.WriteString("...")
-			s = s[n:]
-		default:
-			n = max(n, 1)
-			b.WriteString(s[:n])
-			s = s[n:]
-		}
-	}
-	return b.String()
 }

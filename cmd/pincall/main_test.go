@@ -18,6 +18,28 @@ func TestWithoutNumbers(t *testing.T) {
 	}
 }
 
+func TestWithoutTokens(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"open pck_k1_a2b3: no": "open [token]: no", "PCT_a_b,pck_c_d": "[token],[token]", "pck_ and pck": "pck_ and pck",
+	} {
+		if got := withoutTokens(in); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"": "", "Büro 日本 'x'": "Büro 日本 'x'", "a\tb\x1b[2Jc\n": `a\tb\x1b[2Jc\n`, "\u202eabc": `\u202eabc`,
+	} {
+		if got := printable(in); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	released := &debug.BuildInfo{GoVersion: "go1.26.0", Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{

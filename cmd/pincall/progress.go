@@ -14,12 +14,14 @@ type progress struct {
 	digits   string // to be keyed
 	status   string
 	reached  bool // a phone rings, or has rung, or got a message
+	ended    bool // an attempt ended between the last two looks
 }
 
 // update gives one line for each thing that is new, in the order in which they
 // happened, as far as that can be told.
 func (p *progress) update(v client.Verification) []string {
 	var lines []string
+	p.ended = false
 	if p.step != 0 && v.Step != p.step {
 		lines = append(lines, fmt.Sprintf("step %d of %d: %s", v.Step, v.Steps, v.Channel))
 	}
@@ -28,6 +30,7 @@ func (p *progress) update(v client.Verification) []string {
 		p.attempts = map[string]client.Attempt{}
 	}
 	for i, a := range v.Attempts {
+		p.ended = p.ended || a.State == client.StateEnded && p.attempts[a.ID].State != client.StateEnded
 		for _, line := range attemptNews(p.attempts[a.ID], a) {
 			lines = append(lines, attemptName(a, i)+": "+line)
 		}

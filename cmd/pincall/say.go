@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pincall/pincall/internal/script"
 	"github.com/pincall/pincall/internal/secret"
@@ -35,10 +36,10 @@ func (p paymentFlags) check() error {
 		return usagef("--amount, --currency and --payee belong together: give all three")
 	}
 	if _, err := script.ParseMoney(p.Amount, p.Currency); err != nil {
-		return usageError{err}
+		return usagef("--%w", err)
 	}
 	if err := script.CheckPayee(p.Payee); err != nil {
-		return usageError{err}
+		return usagef("--%w", err)
 	}
 	return nil
 }
@@ -73,20 +74,42 @@ func (c sayCmd) message() (script.Message, error) {
 	if err != nil {
 		return script.Message{}, usagef("--%w", err)
 	}
+	if err := c.checkWords(); err != nil {
+		return script.Message{}, err
+	}
 	m := script.Message{
 		Lang: c.Lang, Brand: c.Brand, Code: code, Gate: gate, Payee: c.Payee, PlainDigits: c.Plain,
 		Menu: gate != script.GateNone || c.Form == "parts",
 	}
-	// A payment needs all three flags in a call. What each of them does to the
-	// words can be seen alone, but for an amount of nothing.
-	if c.Amount != "" || c.Currency != "" {
+	if c.Amount != "" {
 		money, err := script.ParseMoney(c.Amount, c.Currency)
 		if err != nil {
-			return m, usageError{err}
+			return m, usagef("--%w", err)
 		}
 		m.Amount = &money
 	}
 	return m, nil
+}
+
+// checkWords judges the flags that put words into the message.
+func (c sayCmd) checkWords() error {
+	if err := checkLang(c.Lang); err != nil {
+		return err
+	}
+	if c.Brand != "" {
+		if err := script.CheckBrand(c.Brand); err != nil {
+			return usagef("--%w", err)
+		}
+	}
+	return c.check()
+}
+
+// checkLang refuses a language that is not spoken here.
+func checkLang(tag string) error {
+	if _, err := script.Match(tag); err != nil {
+		return usagef("--lang: %s", strings.TrimPrefix(err.Error(), "language: "))
+	}
+	return nil
 }
 
 func render(form string, s script.Script, m script.Message) (string, error) {

@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("NOTPRINTABLE", "a\x1b[2J")
 			env.Setenv("PINCALL_DATA", filepath.Join(env.WorkDir, "data"))
 			return nil
 		},

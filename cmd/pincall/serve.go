@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
+	"strconv"
 
 	"github.com/pincall/pincall/internal/app"
 )
@@ -19,6 +21,9 @@ type serveCmd struct {
 // Run serves until ctx ends, then lets the calls in progress finish. The server
 // prints its address and the path of the file that holds the key.
 func (c serveCmd) Run(ctx context.Context, sys system) error {
+	if err := checkListen(c.Listen); err != nil {
+		return err
+	}
 	data, err := dataFolder(c.Data, sys)
 	if err != nil {
 		return err
@@ -35,4 +40,19 @@ func (c serveCmd) Run(ctx context.Context, sys system) error {
 		return err
 	}
 	return errors.Join(server.Run(ctx), server.Close())
+}
+
+// checkListen refuses what is no address; none at all is fine.
+func checkListen(addr string) error {
+	if addr == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return usagef("--listen: write HOST:PORT, such as " + app.DefaultListen)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -17,37 +18,64 @@ import (
 const (
 	// lookEvery is how often the verification is looked at: a person takes it
 	// for at once.
-	lookEvery = 200 * time.Millisecond
-	// cancelTimeout bounds the cancellation after an interrupt.
+	lookEvery = 300 * time.Millisecond
+	// cancelTimeout bounds each request of the cancellation after an interrupt.
 	cancelTimeout = 5 * time.Second
+
+	hint  = "type the code when you have it (r: send it again, n: next step, q: cancel)"
+	later = "the code can still be given to pincall check "
 )
 
 // session is one verification at the terminal. One goroutine works on it.
 type session struct {
-	server   *client.Client
-	out      io.Writer
+	server   *server
+	out      *display
 	pay      paymentFlags
 	number   phone.Number
 	phone    *handset
 	id       string
 	seen     progress
 	asked    bool // the person was asked for the code
+	askAgain bool // an attempt has ended since
 	inputEnd bool // nothing more can be typed
 	last     client.Verification
 }
 
 // start asks for the verification and stays until it has ended.
 func (s *session) start(ctx context.Context, in io.Reader, req client.StartRequest) error {
-	v, err := s.server.Start(ctx, req)
-	if err != nil {
-		return judged(err)
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted: %w", context.Cause(ctx))
+	}
+	// The name of the operation is chosen here: after an interrupt it fetches
+	// the answer that was on its way.
+	once := rand.Text()
+	v, err := s.server.Start(ctx, req, client.WithIdempotencyKey(once))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return s.interruptedStart(ctx, req, once)
+	case err != nil:
+		return s.server.explain(err)
 	}
 	s.id = v.ID
 	s.say("verification %s of %v in %s, until %s", v.ID, s.number, v.Locale, v.ExpiresAt.Local().Format(time.TimeOnly))
 	s.show(v)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer s.out.end()
 	return s.run(ctx, readLines(ctx, in))
+}
+
+// interruptedStart cancels a verification whose start was not answered yet: the
+// server may have carried it out.
+func (s *session) interruptedStart(ctx context.Context, req client.StartRequest, once string) error {
+	again, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	defer cancel()
+	v, err := s.server.Start(again, req, client.WithIdempotencyKey(once))
+	if err != nil {
+		return fmt.Errorf("interrupted: %w", s.server.explain(err))
+	}
+	s.id = v.ID
+	return s.interrupted(ctx)
 }
 
 // run goes on until the verification has ended: nil says approved.
@@ -58,6 +86,7 @@ func (s *session) run(ctx context.Context, lines <-chan string) error {
 		var typed <-chan string // nil, which is never ready, before the phone rings
 		if s.asked && !s.inputEnd {
 			typed = lines
+			s.out.ask()
 		}
 		var err error
 		select {
@@ -65,6 +94,7 @@ func (s *session) run(ctx context.Context, lines <-chan string) error {
 			return s.interrupted(ctx)
 		case line, ok := <-typed:
 			s.inputEnd = !ok
+			s.out.entered()
 			err = s.typed(ctx, line)
 		case <-tick.C:
 			err = s.look(ctx)
@@ -73,7 +103,8 @@ func (s *session) run(ctx context.Context, lines <-chan string) error {
 			return s.interrupted(ctx)
 		}
 		if err != nil {
-			return err
+			s.say(later+"%s", s.id)
+			return s.server.explain(err)
 		}
 	}
 	return s.result(ctx)
@@ -102,7 +133,7 @@ func (s *session) result(ctx context.Context) error {
 	case client.StatusApproved:
 		return s.phone.hangup(ctx)
 	case client.StatusPending:
-		s.say("no more input: the code can still be given to pincall check %s", s.id)
+		s.say("no more input: "+later+"%s", s.id)
 	}
 	return errNotApproved
 }
@@ -114,7 +145,15 @@ func (s *session) look(ctx context.Context) error {
 		return err
 	}
 	s.show(v)
-	return s.phone.act(ctx, v)
+	if err := s.phone.act(ctx, v); err != nil {
+		return err
+	}
+	// What was heard may have pushed the question far up.
+	if s.askAgain && v.Status == client.StatusPending && !s.inputEnd {
+		s.say("%s", hint)
+	}
+	s.askAgain = false
+	return nil
 }
 
 // show prints what has changed, and asks for the code once a phone rings.
@@ -123,9 +162,12 @@ func (s *session) show(v client.Verification) {
 	for _, line := range s.seen.update(v) {
 		s.say("%s", line)
 	}
-	if !s.asked && v.Status == client.StatusPending && s.seen.reached {
+	switch {
+	case s.asked:
+		s.askAgain = s.askAgain || s.seen.ended
+	case v.Status == client.StatusPending && s.seen.reached:
 		s.asked = true
-		s.say("type the code when you have it (r: send it again, n: next step, q: cancel)")
+		s.say("%s", hint)
 	}
 }
 
@@ -181,21 +223,25 @@ func (s *session) refused(err error) error {
 	return nil
 }
 
-// interrupted cancels: who leaves does not want the phone to ring on.
+// interrupted cancels: who leaves, or sees nothing any more, does not want the
+// phone to ring on.
 func (s *session) interrupted(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer cancel()
-	v, err := s.server.Cancel(ctx, s.id)
+	v, err := s.server.Cancel(wait, s.id)
 	if err != nil {
-		return fmt.Errorf("interrupted: %w", err)
+		return fmt.Errorf("interrupted: verification %s could not be canceled: %w", s.id, s.server.explain(err))
 	}
 	s.show(v)
+	// A display that failed is told on stderr, which may be there still.
+	if cause := context.Cause(ctx); errors.Is(cause, errShow) {
+		return fmt.Errorf("verification %s was canceled: %w", s.id, cause)
+	}
 	return errNotApproved
 }
 
 func (s *session) say(format string, args ...any) {
-	// A terminal that is gone is no reason to leave the call alone.
-	_, _ = fmt.Fprintf(s.out, format+"\n", args...)
+	_, _ = fmt.Fprintf(s.out, format+"\n", args...) // the display sees to a failure
 }
 
 // readLines reads lines until the end of the input or of ctx. A read cannot be

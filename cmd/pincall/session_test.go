@@ -19,13 +19,17 @@ import (
 
 // screen is a terminal's output that a test can wait for.
 type screen struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	gone error // what a write fails with
 }
 
 func (s *screen) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.gone != nil {
+		return 0, s.gone
+	}
 	return s.buf.Write(b)
 }
 
@@ -55,7 +59,13 @@ func hold(ctx context.Context, t *testing.T, c *client.Client, answers bool) (ou
 	}
 	in, typing := io.Pipe()
 	out, ended = &screen{}, make(chan error, 1)
-	s := &session{server: c, out: out, number: number, phone: newHandset(ctx, c.Phone(number.E164()), out, answers)}
+	ctx, leave := context.WithCancelCause(ctx)
+	t.Cleanup(func() { leave(nil) })
+	shown := &display{out: out, leave: leave}
+	s := &session{
+		server: &server{Client: c, absent: "start one"}, out: shown, number: number,
+		phone: newHandset(ctx, c.Phone(number.E164()), shown, answers),
+	}
 	go func() {
 		err := s.start(ctx, in, client.StartRequest{To: number.E164()})
 		in.Close()
