@@ -34,14 +34,16 @@ func (k Keyring) MAC(keyID, domain string, fields ...string) ([]byte, error) {
 // Index is a keyed hash (16 bytes) to find value by where value itself must not be stored. Its key never rotates, so an index
 // stays good for the life of the database.
 func (k Keyring) Index(domain, value string) []byte {
-	return k.in().cached(subkeyName{use: "index", domain: domain}, k.in().index).sum([]string{value})[:indexBytes]
+	in := k.in()
+	return in.cached(subkeyName{use: "index", domain: domain}, in.index).sum([]string{value})[:indexBytes]
 }
 
 // Seal encrypts plaintext with the current key (XChaCha20-Poly1305, random nonce). The result opens only with the same domain
 // and the same aad, the fields it is bound to: version byte, length of the key id, key id, nonce, ciphertext with its tag.
 func (k Keyring) Seal(plaintext []byte, domain string, aad ...string) ([]byte, error) {
-	id := k.in().current
-	sub, err := k.in().subkey("seal", id, domain)
+	in := k.in()
+	id := in.current
+	sub, err := in.subkey("seal", id, domain)
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}

@@ -65,29 +65,34 @@ func LoadKeyring(path string) (*Keyring, error) {
 // CreateKeyring writes k to a new file, mode 0600. The file appears whole and is on disk when this returns; one that is there
 // already is left alone and is fs.ErrExist.
 func CreateKeyring(path string, k *Keyring) error {
-	raw, err := json.MarshalIndent(k.in().encode(), "", "  ")
+	// Link, unlike rename, fails where the name is taken: of two processes one makes the file, the other loads it.
+	if err := k.in().write(path, os.Link); err != nil {
+		return fmt.Errorf("create keyring: %w", err)
+	}
+	return nil
+}
+
+// write makes a whole file beside path, which place then puts there.
+func (in *ring) write(path string, place func(from, to string) error) error {
+	raw, err := json.MarshalIndent(in.encode(), "", "  ")
 	if err != nil {
 		// The error of an encoder may hold a value, so it is not told. The shape is ours: only an impossible year fails.
-		return errors.New("create keyring: cannot encode the keyring")
+		return errors.New("cannot encode the keyring")
 	}
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, ".keyring-*") // O_EXCL, 0600
 	if err != nil {
-		return fmt.Errorf("create keyring: %w", err)
+		return err
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(append(raw, '\n'))
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return fmt.Errorf("create keyring: %w", err)
+		return err
 	}
-	// Link, unlike rename, fails where the name is taken: of two processes one makes the file, the other loads it.
-	if err := os.Link(tmp.Name(), path); err != nil {
-		return fmt.Errorf("create keyring: %w", err)
+	if err := place(tmp.Name(), path); err != nil {
+		return err
 	}
-	if err := syncDir(dir); err != nil {
-		return fmt.Errorf("create keyring: %w", err)
-	}
-	return nil
+	return syncDir(dir)
 }
 
 // LoadOrCreateKeyring loads the keyring at path, or makes one there and says true. Processes that do so at once end with the

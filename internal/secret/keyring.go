@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,12 +20,15 @@ var ErrUnknownKey = errors.New("key is not in the keyring")
 var ErrCannotOpen = errors.New("sealed value does not open")
 
 // Keyring holds the keys that live outside the database: the current one, older ones that still check and open, and the index
-// key, which never rotates. It is immutable, safe for concurrent use, and masks itself wherever it is printed.
+// key, which never rotates. It is safe for concurrent use, and masks itself wherever it is printed. Copies share their keys:
+// Reload replaces those of all at once, and each operation uses one set of keys from its beginning to its end.
 //
 // Every operation names a domain, a constant such as "verify/code": values of one domain mean nothing in another, as each has
 // keys of its own, derived by HKDF (RFC 5869) and kept. Domains must not come from outside: the derived keys stay in memory.
 type Keyring struct {
-	in func() *ring // a closure, so that no form of printing reaches the keys
+	// Closures, so that no form of printing reaches the keys.
+	in   func() *ring
+	swap func(*ring)
 }
 
 type ring struct {
@@ -54,7 +58,11 @@ func NewKeyring(r io.Reader, now time.Time) (*Keyring, error) {
 	return keyringOf(in), nil
 }
 
-func keyringOf(r *ring) *Keyring { return &Keyring{in: func() *ring { return r }} }
+func keyringOf(r *ring) *Keyring {
+	var held atomic.Pointer[ring]
+	held.Store(r)
+	return &Keyring{in: held.Load, swap: held.Store}
+}
 
 // Current is the id of the key to use for new values. It is public and stored beside each MAC.
 func (k Keyring) Current() string { return k.in().current }
