@@ -76,23 +76,31 @@ type Step struct {
 }
 
 // Service is an account's settings for one product. The zero value of a field
-// means the default written beside it.
+// means the default written beside it. What Check finds no fault with can be
+// stored. Holders of a Service share its slices and maps: they are never changed.
 type Service struct {
 	ID          string        `json:"-"`
 	Account     string        `json:"-"`
-	Name        string        `json:"name"`
-	Brand       string        `json:"brand"`        // said in the greeting; none
-	CodeLength  int           `json:"code_length"`  // 4 to 10 digits; 6
-	Validity    time.Duration `json:"validity"`     // 2 to 10 minutes; 10
-	MaxGuesses  int           `json:"max_guesses"`  // 1 to 10; 5
-	MaxSends    int           `json:"max_sends"`    // 1 to 10; 5
-	Language    string        `json:"language"`     // by the number's country
-	Gate        script.Gate   `json:"gate"`         // any_key, or screen_digits where the start shows them
-	GatePolicy  GatePolicy    `json:"gate_policy"`  // prefer
-	Workflow    []Step        `json:"workflow"`     // one voice step
-	Countries   []string      `json:"countries"`    // narrows the server's list; ISO 3166 alpha-2
-	PlainDigits bool          `json:"plain_digits"` // no "number" before each digit
+	Default     bool          `json:"-"`                      // the account's default one; fixed when it is made
+	Name        string        `json:"name,omitempty"`         // a label for the operator; required
+	Brand       string        `json:"brand,omitempty"`        // said in the greeting; none
+	Domain      string        `json:"domain,omitempty"`       // the host that a text message's code is for; any
+	CodeLength  int           `json:"code_length,omitempty"`  // 4 to 10 digits; 6
+	Validity    time.Duration `json:"validity,omitempty"`     // 2 to 10 minutes in whole seconds; 10
+	MaxGuesses  int           `json:"max_guesses,omitempty"`  // 1 to 10; 5
+	MaxSends    int           `json:"max_sends,omitempty"`    // 1 to 10; 5
+	Language    string        `json:"language,omitempty"`     // BCP 47; by the number's country
+	Gate        script.Gate   `json:"gate,omitempty"`         // any_key, or screen_digits where the start shows them
+	GatePolicy  GatePolicy    `json:"gate_policy,omitempty"`  // prefer
+	Workflow    []Step        `json:"workflow,omitempty"`     // at most 5 steps; one voice step
+	Countries   []string      `json:"countries,omitempty"`    // narrows the server's list; ISO 3166 alpha-2
+	PlainDigits bool          `json:"plain_digits,omitempty"` // no "number" before each digit
+	// Templates are the tenant's own words, by language (script.Languages).
+	Templates map[string]script.Template `json:"templates,omitempty"`
 }
+
+// DefaultService is the id of the service that is made with an account.
+const DefaultService = "default"
 
 // Defaults of a service.
 const (
@@ -133,27 +141,37 @@ var (
 	// ErrUnauthorized is the one answer to every bad credential: malformed,
 	// unknown, revoked, or of a disabled account.
 	ErrUnauthorized = errors.New("account: unknown or revoked key")
+	// ErrDefault says that the default service stays as long as its account.
+	ErrDefault = errors.New("account: the default service cannot be deleted")
+	// ErrInUse says that a service has pending verifications.
+	ErrInUse = errors.New("account: the service has pending verifications")
+	// ErrOnceMismatch says that an Idempotency-Key was used for another request.
+	ErrOnceMismatch = errors.New("account: the idempotency key was used for another request")
 )
 
-// Store keeps accounts, services and keys.
+// Store keeps accounts, services, keys and the log of what was done to them.
 type Store interface {
-	// InsertAccount writes an account with its default service. ErrExists.
+	// InsertAccount writes an account with its default service, outside the log:
+	// for the one that is made at the first start. ErrExists.
 	InsertAccount(ctx context.Context, a Account, def Service) error
 	// Accounts lists all, oldest first.
 	Accounts(ctx context.Context) ([]Account, error)
 	// Account gives one. ErrNotFound.
 	Account(ctx context.Context, id string) (Account, error)
+	// Services lists an account's services: the default one, then by id.
+	Services(ctx context.Context, account string) ([]Service, error)
 	// Service gives one of an account's services; id "" is its default one.
 	// ErrNotFound.
 	Service(ctx context.Context, account, id string) (Service, error)
-	// PutService writes a service's settings, new or changed.
-	PutService(ctx context.Context, s Service) error
-	// InsertKey writes a key. ErrExists.
-	InsertKey(ctx context.Context, k Key) error
 	// Key gives one by id. ErrNotFound.
 	Key(ctx context.Context, id string) (Key, error)
 	// Keys lists an account's keys, oldest first.
 	Keys(ctx context.Context, account string) ([]Key, error)
-	// RevokeKey ends a key of the account at the given time. ErrNotFound.
-	RevokeKey(ctx context.Context, account, id string, at time.Time) error
+	// Change carries out one administrative act, all or nothing and one after the
+	// other, and returns after it is durable. The plan's own error comes back
+	// unchanged and nothing is written. ErrExists for a key whose id is taken.
+	Change(ctx context.Context, c Change) error
+	// Log lists at most n of an account's entries, the newest first, of those with
+	// a number below before; before 0 is no bound.
+	Log(ctx context.Context, account string, before int64, n int) ([]Entry, error)
 }

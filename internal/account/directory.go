@@ -23,9 +23,11 @@ const maxCached = 10_000
 
 // Config of a Directory.
 type Config struct {
-	Store Store            // required
-	Now   func() time.Time // time.Now
-	Rand  io.Reader        // crypto/rand
+	Store Store // required
+	// Keys seal the answers kept for Idempotency-Keys. nil: requests with one fail.
+	Keys *secret.Keyring
+	Now  func() time.Time // time.Now
+	Rand io.Reader        // crypto/rand
 }
 
 // Directory answers who is asking and what a service's settings are, with a
@@ -34,6 +36,7 @@ type Directory struct {
 	cfg      Config
 	keys     cache[Key]
 	services cache[Service]
+	accounts cache[Account]
 }
 
 // New makes a Directory.
@@ -54,7 +57,7 @@ func (d *Directory) Authenticate(ctx context.Context, presented string) (Key, er
 	if err != nil || tok.Prefix() != KeyPrefix {
 		return Key{}, ErrUnauthorized
 	}
-	key, err := d.keys.get(tok.ID(), d.cfg.Now(), func() (Key, error) { return d.loadKey(ctx, tok.ID()) })
+	key, err := d.keys.get(tok.ID(), d.cfg.Now(), func() (Key, error) { return d.cfg.Store.Key(ctx, tok.ID()) })
 	if errors.Is(err, ErrNotFound) {
 		return Key{}, ErrUnauthorized
 	}
@@ -64,21 +67,12 @@ func (d *Directory) Authenticate(ctx context.Context, presented string) (Key, er
 	if !tok.Matches(key.Hash) || !key.RevokedAt.IsZero() {
 		return Key{}, ErrUnauthorized
 	}
-	return key, nil
-}
-
-// loadKey reads a key and refuses those of disabled accounts.
-func (d *Directory) loadKey(ctx context.Context, id string) (Key, error) {
-	key, err := d.cfg.Store.Key(ctx, id)
+	enabled, err := d.Enabled(ctx, key.Account)
 	if err != nil {
-		return Key{}, err
+		return Key{}, fmt.Errorf("authenticate: %w", err)
 	}
-	acc, err := d.cfg.Store.Account(ctx, key.Account)
-	if err != nil {
-		return Key{}, err
-	}
-	if acc.Disabled {
-		return Key{}, ErrNotFound
+	if !enabled {
+		return Key{}, ErrUnauthorized
 	}
 	return key, nil
 }
@@ -95,31 +89,30 @@ func (d *Directory) Service(ctx context.Context, account, id string) (Service, e
 	return s.WithDefaults(), nil
 }
 
-// NewKey makes a key for an account and gives back its secret, which is stored
-// nowhere.
-func (d *Directory) NewKey(ctx context.Context, account, name string, scopes []Scope) (Key, secret.Token, error) {
-	if len(scopes) == 0 {
-		return Key{}, secret.Token{}, errors.New("account: a key needs at least one scope")
+// Enabled says whether an account may do anything: it is there and not disabled.
+// What another process changed counts within two seconds.
+func (d *Directory) Enabled(ctx context.Context, id string) (bool, error) {
+	acc, err := d.accounts.get(id, d.cfg.Now(), func() (Account, error) { return d.cfg.Store.Account(ctx, id) })
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
 	}
-	id := secret.NewID(d.cfg.Now(), d.cfg.Rand)
-	tok, err := secret.NewToken(d.cfg.Rand, KeyPrefix, id)
 	if err != nil {
-		return Key{}, secret.Token{}, fmt.Errorf("new key: %w", err)
+		return false, fmt.Errorf("look up an account: %w", err)
 	}
-	k := Key{ID: id, Account: account, Name: name, Scopes: scopes, Hash: tok.Hash(), CreatedAt: d.cfg.Now()}
-	if err := d.cfg.Store.InsertKey(ctx, k); err != nil {
-		return Key{}, secret.Token{}, fmt.Errorf("new key: %w", err)
-	}
-	return k, tok, nil
+	return !acc.Disabled, nil
 }
 
-// Revoke ends a key at once in this process, and within cacheFor in others.
+// NewKey makes a key for an account, as ByCLI, and gives back its secret, which is
+// stored nowhere.
+func (d *Directory) NewKey(ctx context.Context, account, name string, scopes []Scope) (Key, secret.Token, error) {
+	return d.Clerk(account, ByCLI).NewKey(ctx, name, scopes)
+}
+
+// Revoke ends a key, as ByCLI: at once in this process, and within cacheFor in
+// others.
 func (d *Directory) Revoke(ctx context.Context, account, id string) error {
-	if err := d.cfg.Store.RevokeKey(ctx, account, id, d.cfg.Now()); err != nil {
-		return fmt.Errorf("revoke key: %w", err)
-	}
-	d.keys.drop(id)
-	return nil
+	_, err := d.Clerk(account, ByCLI).Revoke(ctx, id)
+	return err
 }
 
 // cache keeps values for cacheFor. Only what was found is kept: a key that was
@@ -127,6 +120,9 @@ func (d *Directory) Revoke(ctx context.Context, account, id string) error {
 type cache[T any] struct {
 	mu sync.RWMutex
 	m  map[string]cached[T]
+	// drops counts what was dropped: a value that was being loaded meanwhile may
+	// be older, and is not kept.
+	drops uint64
 }
 
 type cached[T any] struct {
@@ -137,6 +133,7 @@ type cached[T any] struct {
 func (c *cache[T]) get(id string, now time.Time, load func() (T, error)) (T, error) {
 	c.mu.RLock()
 	hit, ok := c.m[id]
+	drops := c.drops
 	c.mu.RUnlock()
 	if ok && now.Before(hit.until) {
 		return hit.value, nil
@@ -147,6 +144,9 @@ func (c *cache[T]) get(id string, now time.Time, load func() (T, error)) (T, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.drops != drops {
+		return value, nil
+	}
 	if c.m == nil || len(c.m) >= maxCached {
 		c.m = make(map[string]cached[T])
 	}
@@ -158,4 +158,5 @@ func (c *cache[T]) drop(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.m, id)
+	c.drops++
 }

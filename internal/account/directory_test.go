@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pincall/pincall/internal/account"
+	"github.com/pincall/pincall/internal/secret"
 	"github.com/pincall/pincall/internal/store/sqlite"
 )
 
@@ -29,9 +30,19 @@ func open(t *testing.T) *fixture {
 		acc := account.Account{ID: id, Name: id, CreatedAt: f.now}
 		f.ok(f.store.InsertAccount(t.Context(), acc, account.Service{ID: id, Account: id, Name: "default"}))
 	}
-	f.Directory, err = account.New(account.Config{Store: f.store, Now: func() time.Time { return f.now }})
+	ring, err := secret.NewKeyring(nil, f.now)
+	f.ok(err)
+	f.Directory, err = account.New(account.Config{Store: f.store, Keys: ring, Now: func() time.Time { return f.now }})
 	f.ok(err)
 	return f
+}
+
+// elsewhere is another process's directory over the same store.
+func (f *fixture) elsewhere() *account.Directory {
+	f.t.Helper()
+	d, err := account.New(account.Config{Store: f.store, Now: func() time.Time { return f.now }})
+	f.ok(err)
+	return d
 }
 
 func (f *fixture) ok(err error) {
@@ -80,7 +91,8 @@ func TestRevoke(t *testing.T) {
 	if err := f.Revoke(t.Context(), "b", k.ID); !errors.Is(err, account.ErrNotFound) || !works() {
 		t.Errorf("another account's key: %v", err)
 	}
-	f.ok(f.store.RevokeKey(t.Context(), "a", k.ID, f.now))
+	_, err = f.elsewhere().Clerk("a", account.ByCLI).Revoke(t.Context(), k.ID)
+	f.ok(err)
 	f.now = f.now.Add(2 * time.Second)
 	if works() {
 		t.Error("revoked elsewhere, and it works two seconds later")

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/pincall/pincall/internal/account"
 )
@@ -13,15 +12,11 @@ import (
 const (
 	insertAccount = `INSERT INTO accounts (id, name, disabled, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	selectAccount = `SELECT id, name, disabled, created_at FROM accounts`
+	// Which service is the default does not change.
 	upsertService = `INSERT INTO services (account, id, is_default, settings) VALUES (?, ?, ?, ?)
 		ON CONFLICT (account, id) DO UPDATE SET settings = excluded.settings`
-	selectService = `SELECT id, settings FROM services WHERE account = ? AND id = ?`
-	selectDefault = `SELECT id, settings FROM services WHERE account = ? AND is_default = 1`
-	insertKey     = `INSERT INTO keys (id, account, name, scopes, hash, created_at, revoked_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
-	selectKey = `SELECT id, account, name, scopes, hash, created_at, revoked_at FROM keys`
-	// The first revocation is the one that counts.
-	revokeKey = `UPDATE keys SET revoked_at = iif(revoked_at = 0, ?, revoked_at) WHERE account = ? AND id = ?`
+	selectServices = `SELECT id, is_default, settings FROM services WHERE account = ?`
+	selectKey      = `SELECT id, account, name, scopes, hash, created_at, revoked_at FROM keys`
 )
 
 // InsertAccount writes an account with its default service.
@@ -101,18 +96,34 @@ func (s *Store) one(ctx context.Context, sql string, keys []string, each func(*r
 	return nil
 }
 
+// Services lists an account's services.
+func (s *Store) Services(ctx context.Context, acc string) ([]account.Service, error) {
+	var out []account.Service
+	err := s.read(ctx, func(c *conn) error {
+		return c.query(selectServices+` ORDER BY is_default DESC, id`, func(r *row) error {
+			svc, err := readService(r, acc)
+			out = append(out, svc)
+			return err
+		}, acc)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the services: %w", err)
+	}
+	return out, nil
+}
+
 // Service gives one of an account's services, or its default one.
 func (s *Store) Service(ctx context.Context, acc, id string) (account.Service, error) {
-	out := account.Service{Account: acc}
-	got := func(r *row) error {
-		out.ID = r.text()
-		return json.Unmarshal([]byte(r.text()), &out)
+	var out account.Service
+	got := func(r *row) (err error) {
+		out, err = readService(r, acc)
+		return err
 	}
 	var err error
 	if id == "" {
-		err = s.one(ctx, selectDefault, []string{acc}, got)
+		err = s.one(ctx, selectServices+` AND is_default = 1`, []string{acc}, got)
 	} else {
-		err = s.one(ctx, selectService, []string{acc, id}, got)
+		err = s.one(ctx, selectServices+` AND id = ?`, []string{acc, id}, got)
 	}
 	if err != nil {
 		return account.Service{}, err
@@ -120,41 +131,12 @@ func (s *Store) Service(ctx context.Context, acc, id string) (account.Service, e
 	return out, nil
 }
 
-// PutService writes a service's settings. Which one is the default does not
-// change.
-func (s *Store) PutService(ctx context.Context, svc account.Service) error {
-	settings, err := json.Marshal(svc)
-	if err != nil {
-		return fmt.Errorf("write a service: %w", err)
+func readService(r *row, acc string) (account.Service, error) {
+	out := account.Service{ID: r.text(), Account: acc, Default: r.bool()}
+	if err := json.Unmarshal([]byte(r.text()), &out); err != nil {
+		return account.Service{}, fmt.Errorf("stored settings of a service cannot be read: %w", err)
 	}
-	err = s.write(ctx, func(t *tx) error {
-		_, err := t.exec(upsertService, svc.Account, svc.ID, flag(false), string(settings))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("write a service: %w", err)
-	}
-	return nil
-}
-
-// InsertKey writes a key.
-func (s *Store) InsertKey(ctx context.Context, k account.Key) error {
-	scopes := make([]string, len(k.Scopes))
-	for i, sc := range k.Scopes {
-		scopes[i] = string(sc)
-	}
-	err := s.write(ctx, func(t *tx) error {
-		n, err := t.exec(insertKey, k.ID, k.Account, k.Name, strings.Join(scopes, " "), blob(k.Hash), at(k.CreatedAt),
-			at(k.RevokedAt))
-		if err == nil && n == 0 {
-			return account.ErrExists
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("insert a key: %w", err)
-	}
-	return nil
+	return out, nil
 }
 
 // Key gives one by id.
@@ -189,19 +171,4 @@ func readKey(r *row) account.Key {
 	}
 	k.Hash, k.CreatedAt, k.RevokedAt = r.bytes(), r.time(), r.time()
 	return k
-}
-
-// RevokeKey ends a key of the account.
-func (s *Store) RevokeKey(ctx context.Context, acc, id string, when time.Time) error {
-	err := s.write(ctx, func(t *tx) error {
-		n, err := t.exec(revokeKey, at(when), acc, id)
-		if err == nil && n == 0 {
-			return account.ErrNotFound
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("revoke a key: %w", err)
-	}
-	return nil
 }

@@ -48,6 +48,11 @@ func connect(ctx context.Context, path string, readOnly bool) (*conn, error) {
 	if readOnly {
 		q.Set("_query_only", "on")
 	}
+	return dial(ctx, path, q)
+}
+
+// dial opens a connection with the driver's parameters.
+func dial(ctx context.Context, path string, q url.Values) (*conn, error) {
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
 	connector, err := sqlite.NewConnector(dsn.String())
 	if err != nil {

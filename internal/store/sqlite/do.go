@@ -35,7 +35,7 @@ func (s *Store) Do(ctx context.Context, op verify.Op) error {
 
 // run runs a plan. A plan that panics is a programmer's mistake; it must not
 // take the other operations of its group with it.
-func run(plan func(verify.State) (verify.Writes, error), state verify.State) (w verify.Writes, err error) {
+func run[S, W any](plan func(S) (W, error), state S) (w W, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("store: a plan panicked: %v", p)
@@ -144,11 +144,11 @@ func (t *tx) addLimits(st *verify.State, keys []string) error {
 }
 
 const (
-	selectKept = `SELECT account, body, answer, keep_until FROM once
+	selectKept = `SELECT account, body, answer, keep_until, verification FROM once
 		WHERE key = ? AND account = ? AND keep_until > ?`
-	upsertKept = `INSERT INTO once (key, account, body, answer, keep_until) VALUES (?, ?, ?, ?, ?)
+	upsertKept = `INSERT INTO once (key, account, body, answer, keep_until, verification) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET account = excluded.account, body = excluded.body, answer = excluded.answer,
-		keep_until = excluded.keep_until`
+		keep_until = excluded.keep_until, verification = excluded.verification`
 	dropJobs  = `DELETE FROM jobs WHERE subject = ? AND node IS NULL`
 	insertJob = `INSERT INTO jobs (kind, subject, order_key, due_at) VALUES (?, ?, ?, ?)`
 	finishJob = `DELETE FROM jobs WHERE id = ? AND node = ? AND leases = ?`
@@ -158,7 +158,7 @@ const (
 func (t *tx) kept(account string, key []byte) (*verify.Kept, error) {
 	var k *verify.Kept
 	err := t.query(selectKept, func(r *row) error {
-		k = &verify.Kept{Key: key, Account: r.text(), Body: r.bytes(), Answer: r.bytes(), KeepUntil: r.time()}
+		k = &verify.Kept{Key: key, Account: r.text(), Body: r.bytes(), Answer: r.bytes(), KeepUntil: r.time(), Verification: r.text()}
 		return nil
 	}, key, account, t.now)
 	return k, err
@@ -199,7 +199,7 @@ func (t *tx) carryOut(w verify.Writes) error {
 		}
 	}
 	if k := w.Once; k != nil {
-		_, err := t.exec(upsertKept, k.Key, k.Account, blob(k.Body), blob(k.Answer), at(k.KeepUntil))
+		_, err := t.exec(upsertKept, k.Key, k.Account, blob(k.Body), blob(k.Answer), at(k.KeepUntil), k.Verification)
 		return err
 	}
 	return nil

@@ -139,7 +139,7 @@ func onlyCounts(a, b verify.Verification) bool {
 func sameSettings(a, b verify.Settings) bool {
 	return a.StartedBy == b.StartedBy && a.Language == b.Language && a.Brand == b.Brand && a.CodeLength == b.CodeLength &&
 		a.MaxGuesses == b.MaxGuesses && a.MaxSends == b.MaxSends && a.Gate == b.Gate && a.GatePolicy == b.GatePolicy &&
-		a.PlainDigits == b.PlainDigits && a.Words == b.Words && slices.Equal(a.Workflow, b.Workflow)
+		a.PlainDigits == b.PlainDigits && a.Words == b.Words && a.Extension == b.Extension && slices.Equal(a.Workflow, b.Workflow)
 }
 
 // putAttempt inserts or replaces one.

@@ -33,6 +33,8 @@ type Config struct {
 // Store is a verify.Store, a jobs.Queue and an account.Store. Safe for
 // concurrent use.
 type Store struct {
+	path   string
+	traces traces // of what was erased and not scrubbed yet
 	clock  *store.Clock
 	writer *store.Writer[change]
 	// w is used by the writer's goroutine alone, once Open is done.
@@ -72,7 +74,7 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{clock: store.NewClock(cfg.Now), readers: make(chan *conn, readers), done: make(chan struct{})}
+	s := &Store{path: path, clock: store.NewClock(cfg.Now), readers: make(chan *conn, readers), done: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.closeConns()
@@ -142,6 +144,7 @@ func (s *Store) closeConns() error {
 	if s.w != nil {
 		errs = append(errs, s.w.close())
 	}
+	errs = append(errs, s.traces.close())
 	return errors.Join(errs...)
 }
 

@@ -218,7 +218,8 @@ func TestStatementsUseIndexes(t *testing.T) {
 	for _, sql := range []string{
 		selectVerification, selectPending, selectAttempts, selectAttemptOwner, selectToken, selectOverdue, selectStop,
 		selectLimit, selectKept, forgetLimits, forgetOnce, dropJobs, finishJob, selectLeased, postponeJob, leaseJobs,
-		selectNextDue, beatNode, freeNode, selectService, selectDefault, revokeKey,
+		selectNextDue, beatNode, freeNode, selectServices + ` AND id = ?`, selectServices + ` AND is_default = 1`,
+		deleteService, selectInUse, selectEntries,
 	} {
 		err := s.read(t.Context(), func(c *conn) error {
 			args := make([]driver.Value, strings.Count(sql, "?"))

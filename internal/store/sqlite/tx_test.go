@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/verify"
 )
@@ -23,8 +24,7 @@ func TestFailedCommit(t *testing.T) {
 			if _, err := t.exec("PRAGMA defer_foreign_keys = ON"); err != nil {
 				return err
 			}
-			_, err := t.exec(insertKey, "k", "no such account", "", "", nil, int64(0), int64(0))
-			return err
+			return t.putKey("no such account", account.Key{ID: "k"})
 		},
 	}
 	errs := make([]error, len(group))

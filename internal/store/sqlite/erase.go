@@ -1,0 +1,241 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pincall/pincall/internal/guard"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+const (
+	// No index: an erasure is rare, and an index would cost every start.
+	selectNumbered = `SELECT account, id FROM verifications WHERE number_index = ? AND (account = ? OR ? = '')`
+	selectBrands   = `SELECT account, id FROM services WHERE account = ? OR ? = ''`
+	selectFollowed = `SELECT 1 FROM attempts AS a JOIN jobs AS j ON j.subject = a.id JOIN nodes ON nodes.id = j.node
+		WHERE a.verification = ? AND a.state <> 'ended' AND a.channel = 'voice' AND alive_until >= ?`
+
+	selectKeys = `SELECT limit_key, account, number_sealed, binding, order_key, code_mac, context
+		FROM verifications WHERE id = ?`
+	deleteJobs  = `DELETE FROM jobs WHERE subject = ? OR subject IN (SELECT id FROM attempts WHERE verification = ?)`
+	deleteLimit = `DELETE FROM limits WHERE key = ?`
+	deleteKept  = `DELETE FROM once WHERE verification = ?`
+	// They were kept before it was written down of what they tell.
+	deleteUnknown = `DELETE FROM once WHERE verification = '?' AND (account = ? OR ? = '')`
+)
+
+// Numbered lists the verifications of a number.
+func (s *Store) Numbered(ctx context.Context, account string, index []byte) ([]verify.Overdue, error) {
+	var out []verify.Overdue
+	err := s.read(ctx, func(c *conn) error {
+		return c.query(selectNumbered, func(r *row) error {
+			out = append(out, verify.Overdue{Account: r.text(), ID: r.text()})
+			return nil
+		}, blob(index), account, account)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the verifications of a number: %w", err)
+	}
+	return out, nil
+}
+
+// Brands lists the services there are.
+func (s *Store) Brands(ctx context.Context, account string) ([]verify.Brand, error) {
+	var out []verify.Brand
+	err := s.read(ctx, func(c *conn) error {
+		return c.query(selectBrands, func(r *row) error {
+			out = append(out, verify.Brand{Account: r.text(), Service: r.text()})
+			return nil
+		}, account, account)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the services: %w", err)
+	}
+	return out, nil
+}
+
+// Followed says whether a living node works on a call of these.
+func (s *Store) Followed(ctx context.Context, verifications []string) (bool, error) {
+	followed := false
+	err := s.read(ctx, func(c *conn) error {
+		for _, id := range verifications {
+			err := c.query(selectFollowed, func(*row) error { followed = true; return nil }, id, s.clock.Micros())
+			if err != nil || followed {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for calls in progress: %w", err)
+	}
+	return followed, nil
+}
+
+// Erase deletes verifications and what belongs to them, all or nothing.
+func (s *Store) Erase(ctx context.Context, e verify.Erasure) (verify.Erased, error) {
+	var did verify.Erased
+	err := s.write(ctx, func(t *tx) error {
+		did = verify.Erased{}
+		err := t.erase(e, &did, &s.traces)
+		t.broken = t.broken || err != nil // something may be deleted already
+		return err
+	})
+	if err != nil {
+		return verify.Erased{}, fmt.Errorf("erase: %w", err)
+	}
+	return did, nil
+}
+
+func (t *tx) erase(e verify.Erasure, did *verify.Erased, marks *traces) error {
+	keys := make(map[string]bool)
+	for _, k := range e.LimitKeys {
+		keys[k] = true
+	}
+	accounts := make(map[string]string)
+	for _, id := range e.Verifications {
+		err := t.query(selectKeys, func(r *row) error {
+			key := r.text()
+			keys[key] = true
+			accounts[id] = r.text()
+			for range 5 {
+				marks.add(r.bytes())
+			}
+			return nil
+		}, id)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(overwrite, id); err != nil {
+			return err
+		}
+	}
+	if e.Account == "" { // otherwise another account may have the number
+		marks.add(e.Index)
+	}
+	for _, id := range e.Verifications {
+		if err := t.eraseOne(id, accounts[id], did); err != nil {
+			return err
+		}
+	}
+	for key := range keys {
+		kept := did.BlocksKept
+		if err := t.eraseLimit(key, e.ForgetBlocks, did); err != nil {
+			return err
+		}
+		if did.BlocksKept == kept {
+			marks.add([]byte(key))
+		}
+	}
+	return t.drop(&did.Answers, deleteUnknown, e.Account, e.Account)
+}
+
+// eraseOne deletes one verification with what belongs to it.
+func (t *tx) eraseOne(id, account string, did *verify.Erased) error {
+	for _, d := range []struct {
+		n    *int
+		sql  string
+		args []string
+	}{
+		{&did.Jobs, deleteJobs, []string{account + "/" + id, id}},
+		{&did.Attempts, deleteAttempts, []string{id}},
+		{&did.Verifications, deleteVerification, []string{id}},
+		{&did.Answers, deleteKept, []string{id}},
+	} {
+		if err := t.drop(d.n, d.sql, d.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eraseLimit deletes a row of counters; of a block, the block alone stays.
+func (t *tx) eraseLimit(key string, forgetBlock bool, did *verify.Erased) error {
+	l, err := t.limit(key)
+	if err != nil || !l.found {
+		return err
+	}
+	if l.row.Blocked && !forgetBlock {
+		t.setLimit(key, guard.Block(guard.Row{}), 0)
+		did.BlocksKept++
+		return nil
+	}
+	// The group may have changed the row without having written it yet: nothing
+	// of that must come back.
+	t.limits[key] = &limit{}
+	did.Limits++
+	_, err = t.exec(deleteLimit, key)
+	return err
+}
+
+// drop deletes and counts.
+func (t *tx) drop(n *int, sql string, args ...string) error {
+	var gone int64
+	var err error
+	if len(args) == 1 {
+		gone, err = t.exec(sql, args[0])
+	} else {
+		gone, err = t.exec(sql, args[0], args[1])
+	}
+	*n += int(gone)
+	return err
+}
+
+// How long and how often the log is tried to be emptied.
+const (
+	scrubWait = 20 * time.Second
+	scrubPoll = 50 * time.Millisecond
+)
+
+// errNotScrubbed says that somebody reads the log all the time.
+var errNotScrubbed = errors.New("what was deleted is still in the write-ahead log, which is in use: run the same again")
+
+// Scrub brings the log into the file and empties it, so that the pages as they
+// were before are nowhere any more. A reader or a writer can be in the way, here
+// or in another process. Then it looks for what was erased in the whole file; a
+// copy that a page has kept from when its rows were moved costs a VACUUM, which
+// writes the whole file anew.
+func (s *Store) Scrub(ctx context.Context) error {
+	c, err := connect(ctx, s.path, false)
+	if err != nil {
+		return fmt.Errorf("scrub: %w", err)
+	}
+	return errors.Join(s.scrub(ctx, c), c.close())
+}
+
+func (s *Store) scrub(ctx context.Context, c *conn) error {
+	if err := emptyLog(ctx, c); err != nil {
+		return err
+	}
+	found, err := s.traces.in(s.path)
+	if err != nil {
+		return fmt.Errorf("scrub: %w", err)
+	}
+	if found {
+		if err := runScript(c, "VACUUM"); err != nil {
+			return fmt.Errorf("scrub: %w", err)
+		}
+		if err := emptyLog(ctx, c); err != nil {
+			return err
+		}
+	}
+	s.traces.clear()
+	return nil
+}
+
+// emptyLog has the log emptied as soon as nobody is in the way.
+func emptyLog(ctx context.Context, c *conn) error {
+	k := keeper{conn: c}
+	ctx, cancel := context.WithTimeout(ctx, scrubWait)
+	defer cancel()
+	for !k.checkpoint() {
+		select {
+		case <-ctx.Done():
+			return errNotScrubbed
+		case <-time.After(scrubPoll):
+		}
+	}
+	return nil
+}
