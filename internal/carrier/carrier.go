@@ -51,6 +51,8 @@ type Abilities struct {
 	Sound  bool // is given sound
 	Payee  bool // can speak free words: a brand, a payee
 	Resume bool // a call placed before a restart can be followed afterwards
+	// Extension: can dial keys after the answer, before anything is said.
+	Extension bool
 	// Languages it can speak; empty means every language we have.
 	Languages []string
 }
@@ -88,6 +90,9 @@ type Call struct {
 	Text    secret.Text   // sms
 	// ScreenDigits is what must be keyed where the script's gate says so.
 	ScreenDigits secret.Text
+	// Extension is dialled after the answer, before the script begins: 0-9, *, #
+	// and the pauses w (half a second) and W (a second). Zero: none.
+	Extension secret.Text
 	// RingTimeout bounds the ringing, Longest the call from the answer on.
 	RingTimeout time.Duration
 	Longest     time.Duration

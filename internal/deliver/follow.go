@@ -8,6 +8,7 @@ import (
 	"github.com/pincall/pincall/internal/carrier"
 	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/outcome"
+	"github.com/pincall/pincall/internal/phone"
 	"github.com/pincall/pincall/internal/verify"
 )
 
@@ -32,7 +33,14 @@ func (w *Worker) follow(ctx context.Context, d verify.Delivery, f following) {
 		case <-done:
 		}
 	}()
+	watch := stopwatch{placed: time.Now()}
 	e, err := f.carrier.Follow(ctx, f.ref, func(e carrier.Event) {
+		switch e.Kind {
+		case carrier.Ringing:
+			watch.ring()
+		case carrier.Answered:
+			watch.answer()
+		}
 		if errors.Is(w.progress(ctx, d, e), jobs.ErrLeaseLost) { // nobody could stop the call any more
 			w.hangup(ctx, d, f.carrier, f.ref)
 		}
@@ -41,6 +49,9 @@ func (w *Worker) follow(ctx context.Context, d verify.Delivery, f following) {
 		// The process stops, or the lease is lost: whoever holds the job next
 		// goes on with it.
 		return
+	}
+	if w.cfg.Observe.Called != nil && d.Attempt.Channel == phone.Voice {
+		w.cfg.Observe.Called(watch.stop())
 	}
 	w.settle(ctx, d, e)
 }
@@ -83,6 +94,7 @@ func (w *Worker) settle(ctx context.Context, d verify.Delivery, e outcome.Ending
 		w.cfg.Log.Error("an attempt cannot be settled", "attempt", d.Attempt.ID, "error", err)
 		return
 	}
+	w.cfg.Observe.ended(d, e)
 	w.cfg.Log.Info("attempt ended", "attempt", d.Attempt.ID, "verification", d.Verification.ID,
 		"channel", d.Attempt.Channel, "route", d.Attempt.Route, "country", d.Verification.Country,
 		"outcome", e.Outcome, "reason", e.Reason, "fault", e.Fault, "may_have_rung", e.MayHaveRung, "detail", e.Detail)

@@ -72,6 +72,8 @@ var everything = carrier.Abilities{Voice: true, SMS: true, Gate: true, Keys: tru
 
 type services struct{}
 
+func (services) Enabled(_ context.Context, acc string) (bool, error) { return acc != "disabled", nil }
+
 func (services) Service(_ context.Context, acc, _ string) (account.Service, error) {
 	return account.Service{ID: "s", Account: acc}.WithDefaults(), nil
 }
@@ -103,6 +105,11 @@ func (l *logBuffer) String() string {
 
 func newHouse(t *testing.T, carriers ...*fake) *house {
 	t.Helper()
+	return newHouseOf(t, services{}, carriers...)
+}
+
+func newHouseOf(t *testing.T, svc verify.Services, carriers ...*fake) *house {
+	t.Helper()
 	h := &house{t: t, log: &logBuffer{}}
 	var err error
 	h.store, err = sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "p.db")})
@@ -118,7 +125,7 @@ func newHouse(t *testing.T, carriers ...*fake) *house {
 		routes = append(routes, carrier.Route{Name: string(rune('a' + i)), Carrier: c})
 	}
 	h.Core, err = verify.New(verify.Config{
-		Store: h.store, Keys: keys, Services: services{}, Routes: routes,
+		Store: h.store, Keys: keys, Services: svc, Routes: routes,
 		Limits: guard.Limits{Countries: []string{"JP"}},
 	})
 	h.ok(err)

@@ -246,3 +246,26 @@ func TestOwnOnly(t *testing.T) {
 		t.Errorf("the other's call: %s", a.State)
 	}
 }
+
+// What a disabled account had queued is not placed.
+func TestDisabledAccountCallsNobody(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	h := newHouse(t, f)
+	h.work()
+	who := verify.Caller{Account: "disabled", Key: "k"}
+	a, err := h.Start(t.Context(), who, verify.StartRequest{To: number}, verify.Once[verify.Started]{})
+	h.ok(err)
+	for range 500 {
+		v, err := h.Get(t.Context(), who, a.Value.View.ID)
+		h.ok(err)
+		if last := v.Attempts[0]; last.State == verify.StateEnded {
+			if last.Outcome != outcome.Canceled || len(f.calls()) != 0 {
+				t.Errorf("%s after %d calls", last.Outcome, len(f.calls()))
+			}
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("the attempt does not end")
+}

@@ -90,6 +90,11 @@ func (w *Worker) place(ctx context.Context, j jobs.Job, d verify.Delivery) {
 	if w.stopping.Load() {
 		return // Leave gives the job back
 	}
+	began := time.Now()
+	if !d.Enabled {
+		w.settle(ctx, d, outcome.Ending{Outcome: outcome.Canceled, Reason: "the account is disabled"})
+		return
+	}
 	if len(d.Routes) == 0 {
 		w.settle(ctx, d, refusal("no configured carrier can serve this"))
 		return
@@ -119,6 +124,7 @@ func (w *Worker) place(ctx context.Context, j jobs.Job, d verify.Delivery) {
 		return
 	}
 	pctx, cancel := context.WithTimeout(ctx, verify.PlaceTimeout)
+	w.cfg.Observe.dialled(d, began)
 	ref, err := route.Carrier.Place(pctx, call)
 	cancel()
 	d.Attempt.Route = route.Name
@@ -158,7 +164,7 @@ func (w *Worker) compose(d verify.Delivery, r carrier.Route) (carrier.Call, veri
 	what := verify.Dialling{Route: r.Name, Gate: script.GateNone}
 	call := carrier.Call{
 		Attempt: d.Attempt.ID, Account: d.Verification.Account, To: d.To, Channel: d.Attempt.Channel,
-		RingTimeout: verify.RingTimeout, Longest: verify.LongestCall,
+		RingTimeout: verify.RingTimeout, Longest: verify.LongestCall, Extension: d.Extension,
 	}
 	if d.Message.Code.IsZero() {
 		return call, what, nil // the verification has ended: Dial will say no

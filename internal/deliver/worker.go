@@ -46,8 +46,10 @@ type Config struct {
 	// StopAfter is how long calls in progress may go on when the process stops,
 	// before they are hung up; 3 s.
 	StopAfter time.Duration
-	Rand      io.Reader    // screen digits; crypto/rand
-	Log       *slog.Logger // slog.Default()
+	// Observe is told of attempts.
+	Observe Observer
+	Rand    io.Reader    // screen digits; crypto/rand
+	Log     *slog.Logger // slog.Default()
 }
 
 // Worker works off the queue of one node.
@@ -225,6 +227,14 @@ func (w *Worker) untilDue(ctx context.Context) time.Duration {
 		return blockedWait
 	}
 	return min(wait, pollEvery)
+}
+
+// InProgress is how many jobs are being worked on, messages that are only
+// followed included.
+func (w *Worker) InProgress() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.active)
 }
 
 // inProgress counts what takes a place: calls, and messages until they have

@@ -16,7 +16,8 @@ type Checked struct {
 
 // Check compares one guess. A wrong one is no error: it is counted, and the
 // last allowed one ends the verification. Exactly one right answer approves.
-func (c *Core) Check(ctx context.Context, who Caller, id string, req CheckRequest, once Once[Checked]) (Answer[Checked], error) {
+func (c *Core) Check(ctx context.Context, who Caller, id string, req CheckRequest, once Once[Checked]) (checked Answer[Checked], err error) {
+	defer func() { c.cfg.Observe.checked(checked, err) }()
 	if !who.mayTouch(id) {
 		return Answer[Checked]{}, absent()
 	}

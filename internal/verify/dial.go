@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/carrier"
 	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/outcome"
@@ -23,6 +24,11 @@ type Delivery struct {
 	To           phone.Number
 	// Message has no code when the verification has ended.
 	Message script.Message
+	// Extension is dialled after the answer; zero: none, or the verification has
+	// ended.
+	Extension secret.Text
+	// Enabled says that the account may still call.
+	Enabled bool
 	// Routes are those that may still be tried, best first.
 	Routes []carrier.Route
 	Now    time.Time
@@ -57,35 +63,52 @@ func (c *Core) Delivery(ctx context.Context, l jobs.Lease, attempt string) (Deli
 	if d.To, err = c.number(d.Verification); err != nil {
 		return d, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
-	if d.Message, err = c.message(d.Verification); err != nil {
+	if d.Message, d.Extension, err = c.message(d.Verification); err != nil {
 		return d, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
+	if d.Enabled, err = c.cfg.Services.Enabled(ctx, d.Verification.Account); err != nil {
+		return d, fmt.Errorf("read the account: %w", err)
+	}
+	svc, err := c.cfg.Services.Service(ctx, d.Verification.Account, d.Verification.Service)
+	if err != nil && !errors.Is(err, account.ErrNotFound) { // what a deleted service began goes on in our words
+		return d, fmt.Errorf("read the service: %w", err)
+	}
+	withWords(&d.Message, svc)
 	d.Routes = c.untried(d.Verification, s.Attempts, d.Attempt)
 	return d, nil
 }
 
-// message opens what must be said.
-func (c *Core) message(v Verification) (script.Message, error) {
-	m := script.Message{Lang: v.Settings.Language, Brand: v.Settings.Brand, PlainDigits: v.Settings.PlainDigits}
+// withWords gives a message the service's own words: its domain, and its template
+// in the message's language.
+func withWords(m *script.Message, svc account.Service) {
+	m.Domain = svc.Domain
+	if t, ok := svc.Templates[m.Lang]; ok {
+		m.Template = &t
+	}
+}
+
+// message opens what must be said, and what must be dialled before.
+func (c *Core) message(v Verification) (m script.Message, extension secret.Text, err error) {
+	m = script.Message{Lang: v.Settings.Language, Brand: v.Settings.Brand, PlainDigits: v.Settings.PlainDigits}
 	if len(v.Sealed) == 0 {
-		return m, nil
+		return m, extension, nil
 	}
 	b, err := c.cfg.Keys.Open(v.Sealed, "code", v.Account, v.ID)
 	if err != nil {
-		return m, fmt.Errorf("open the code: %w", err)
+		return m, extension, fmt.Errorf("open the code: %w", err)
 	}
 	var plain sealedCode
 	if err := json.Unmarshal(b, &plain); err != nil {
-		return m, errors.New("open the code: its stored form cannot be read")
+		return m, extension, errors.New("open the code: its stored form cannot be read")
 	}
 	if m.Code, err = secret.ParseCode(plain.Code); err != nil {
-		return m, fmt.Errorf("open the code: %w", err)
+		return m, extension, fmt.Errorf("open the code: %w", err)
 	}
 	if plain.Payee != "" {
 		m.Amount = &script.Money{Minor: plain.Minor, Currency: plain.Currency}
 		m.Payee = plain.Payee
 	}
-	return m, nil
+	return m, secret.NewText(plain.Extension), nil
 }
 
 // Dialling is what a worker is about to do.
@@ -123,7 +146,7 @@ func (c *Core) Dial(ctx context.Context, d Delivery, what Dialling) (bool, error
 			e := outcome.Ending{Outcome: outcome.Canceled, Reason: why}
 			return c.planSettle(s, d.Lease, a, settlement{e, next}), nil
 		}
-		a.State, a.Route, a.DialledAt = StateDialling, what.Route, s.Now
+		a.State, a.Route, a.DialledAt = StateDialling, what.Route, s.stamp()
 		a.Gate, a.Ungated, a.Screen = what.Gate, what.Ungated, screen
 		return Writes{Attempts: []Attempt{a}}, nil
 	})
@@ -165,21 +188,30 @@ func (c *Core) Placed(ctx context.Context, d Delivery, ref carrier.Ref) (stop st
 func (c *Core) Progress(ctx context.Context, d Delivery, e carrier.Event) (stop string, err error) {
 	err = c.leased(ctx, d, func(s State, _ Verification, a Attempt) (Writes, error) {
 		stop = a.Stop
-		switch e.Kind {
-		case carrier.Ringing:
-			a.State, a.RungAt = StateRinging, s.Now
-		case carrier.Answered:
-			a.State, a.AnsweredAt = StateInCall, s.Now
-		case carrier.GatePassed:
-			a.GatePassed, a.GateAt = true, s.Now
-		case carrier.ReadOnce:
-			a.Readouts = max(a.Readouts, e.Readout)
-		default:
+		if !a.hear(e, s.stamp()) {
 			return Writes{}, nil
 		}
 		return Writes{Attempts: []Attempt{a}}, nil
 	})
 	return stop, err
+}
+
+// hear notes what a carrier reported, and says whether it was news. Each moment
+// of a call is noted once: a second report of it changes nothing.
+func (a *Attempt) hear(e carrier.Event, at time.Time) bool {
+	switch {
+	case e.Kind == carrier.Ringing && a.RungAt.IsZero() && a.AnsweredAt.IsZero():
+		a.State, a.RungAt = StateRinging, at
+	case e.Kind == carrier.Answered && a.AnsweredAt.IsZero():
+		a.State, a.AnsweredAt = StateInCall, at
+	case e.Kind == carrier.GatePassed && a.GateAt.IsZero():
+		a.GatePassed, a.GateAt = true, at
+	case e.Kind == carrier.ReadOnce && e.Readout > a.Readouts:
+		a.Readouts = e.Readout
+	default:
+		return false
+	}
+	return true
 }
 
 // Discard finishes a job whose attempt is gone.
@@ -192,7 +224,7 @@ func (c *Core) Discard(ctx context.Context, l jobs.Lease) error {
 // Block blocks the number of a verification whose person reported it, and ends
 // it. Unlike Settle it needs no lease: a report counts whoever brings it.
 func (c *Core) Block(ctx context.Context, d Delivery) error {
-	var stops []string
+	var did Writes
 	v := d.Verification
 	op := Op{
 		Need: Need{Account: v.Account, Verification: v.ID, Limits: []string{accountKey(v.Account)}},
@@ -202,22 +234,20 @@ func (c *Core) Block(ctx context.Context, d Delivery) error {
 			}
 			d := c.draft(s, v.Account)
 			d.report(s)
-			w := d.writes()
-			stops = stopped(w)
-			return w, nil
+			did = d.writes()
+			return did, nil
 		},
 	}
 	if err := c.cfg.Store.Do(ctx, op); err != nil {
 		return err
 	}
-	c.tell(stops, false)
+	c.tell(did)
 	return nil
 }
 
 // leased carries out a plan on behalf of a job, behind its fence.
 func (c *Core) leased(ctx context.Context, d Delivery, p func(State, Verification, Attempt) (Writes, error)) error {
-	var stops []string
-	var woke bool
+	var did Writes
 	v := d.Verification
 	op := Op{
 		Need: Need{Account: v.Account, Verification: v.ID, Limits: []string{accountKey(v.Account)}, Lease: &d.Lease},
@@ -227,9 +257,9 @@ func (c *Core) leased(ctx context.Context, d Delivery, p func(State, Verificatio
 			}
 			for _, a := range s.Attempts {
 				if a.ID == d.Attempt.ID {
-					w, err := p(s, *s.Verification, a)
-					stops, woke = stopped(w), len(w.Jobs) > 0
-					return w, err
+					var err error
+					did, err = p(s, *s.Verification, a)
+					return did, err
 				}
 			}
 			return Writes{}, jobs.ErrLeaseLost
@@ -238,7 +268,7 @@ func (c *Core) leased(ctx context.Context, d Delivery, p func(State, Verificatio
 	if err := c.cfg.Store.Do(ctx, op); err != nil {
 		return err
 	}
-	c.tell(stops, woke)
+	c.tell(did)
 	return nil
 }
 

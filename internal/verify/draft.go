@@ -15,6 +15,7 @@ import (
 type draft struct {
 	limits  guard.Limits
 	now     time.Time
+	at      time.Time // when what is being written happened: see State.stamp
 	account string
 	acc     guard.Row
 	touched bool // acc differs from what is stored
@@ -23,7 +24,7 @@ type draft struct {
 
 // draft begins one for an account whose row the state holds.
 func (c *Core) draft(s State, account string) *draft {
-	return &draft{limits: c.cfg.Limits, now: s.Now, account: account, acc: s.Limits[accountKey(account)]}
+	return &draft{limits: c.cfg.Limits, now: s.Now, at: s.stamp(), account: account, acc: s.Limits[accountKey(account)]}
 }
 
 // accountKey names the row that counts an account.
@@ -72,7 +73,7 @@ func (d *draft) put(v Verification) { d.w.Verifications = append(d.w.Verificatio
 
 // queue writes a new attempt and promises its delivery.
 func (d *draft) queue(v Verification, a Attempt, due time.Time) {
-	a.Verification, a.Account, a.State, a.CreatedAt = v.ID, v.Account, StateQueued, d.now
+	a.Verification, a.Account, a.State, a.CreatedAt = v.ID, v.Account, StateQueued, d.at
 	d.w.Attempts = append(d.w.Attempts, a)
 	job := jobs.New{Kind: jobs.Deliver, Subject: a.ID, Due: due}
 	if a.Channel == phone.Voice { // one call at a time; a message disturbs no call
@@ -86,7 +87,7 @@ func (d *draft) queue(v Verification, a Attempt, due time.Time) {
 // finish.
 func (d *draft) end(g Group, status Status, reason string) {
 	v := g.Verification
-	v.Status, v.Reason, v.EndedAt = status, reason, d.now
+	v.Status, v.Reason, v.EndedAt = status, reason, d.at
 	v.Sealed, v.TokenHash = nil, nil
 	d.put(v)
 	d.w.Drop = append(d.w.Drop, stepSubject(v))
@@ -119,7 +120,7 @@ func (d *draft) stop(a Attempt, why string) {
 
 // settled writes an attempt's end, and gives back a call's place.
 func (d *draft) settled(a Attempt, e outcome.Ending) {
-	a.State, a.Outcome, a.Reason, a.EndedAt = StateEnded, e.Outcome, e.Reason, d.now
+	a.State, a.Outcome, a.Reason, a.EndedAt = StateEnded, e.Outcome, e.Reason, d.at
 	a.MayHaveRung, a.Fault, a.Permanent, a.Screen = e.MayHaveRung, e.Fault, e.Permanent, nil
 	d.w.Attempts = append(d.w.Attempts, a)
 	if a.Channel == phone.Voice {

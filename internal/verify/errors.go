@@ -48,6 +48,7 @@ type Error struct {
 	Field   string // the field at fault, for BadInput
 	// RetryAfter is how long to wait; zero where waiting does not help.
 	RetryAfter time.Duration
+	Rule       guard.Rule // the guard's, where one of them refused; empty: none did
 	Err        error
 }
 
@@ -76,6 +77,13 @@ func ended(s Status) *Error {
 
 // refused turns the guard's decision into what the caller is told.
 func refused(d guard.Decision, country string) *Error {
+	e := refusal(d, country)
+	e.Rule = d.Rule
+	return e
+}
+
+// refusal is refused, in words.
+func refusal(d guard.Decision, country string) *Error {
 	switch d.Rule {
 	case guard.RuleCountry:
 		if len(country) != 2 || country == phone.Unknown {

@@ -140,7 +140,7 @@ func TestCallAfterALostOneWaits(t *testing.T) {
 	h.ok(err)
 	h.wait(verify.PlaceTimeout + verify.RingTimeout + verify.LongestCall - time.Second)
 	h.idle()
-	h.wait(time.Second)
+	h.wait(2 * time.Second)
 	h.dial()
 }
 

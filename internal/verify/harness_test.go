@@ -56,6 +56,8 @@ func (c *clock) add(d time.Duration) {
 // services answers with one service for every account.
 type services struct{ s account.Service }
 
+func (services) Enabled(_ context.Context, acc string) (bool, error) { return acc != "disabled", nil }
+
 func (s services) Service(_ context.Context, acc, id string) (account.Service, error) {
 	if id != "" && id != "default" {
 		return account.Service{}, account.ErrNotFound

@@ -157,7 +157,7 @@ func TestNewStartAfterALostCallWaits(t *testing.T) {
 	h.start(verify.StartRequest{})
 	h.wait(2 * time.Minute)
 	h.idle()
-	h.wait(time.Minute)
+	h.wait(time.Minute + time.Second)
 	h.dial()
 }
 

@@ -38,15 +38,14 @@ type plan[T any] func(State) (Writes, T, error)
 // kept.
 func do[T any](ctx context.Context, c *Core, once Once[T], need Need, p plan[T]) (Answer[T], error) {
 	var out Answer[T]
-	var stops []string
-	var woke bool
+	var did Writes
 	kept, release, err := c.once(&need, once.Key, once.Path, once.Body)
 	if err != nil {
 		return out, err
 	}
 	defer release()
 	op := Op{Need: need, Plan: func(s State) (Writes, error) {
-		out = Answer[T]{}
+		out, did = Answer[T]{}, Writes{}
 		if s.Once != nil {
 			var err error
 			out.Replay, err = c.replay(*s.Once, kept)
@@ -64,15 +63,26 @@ func do[T any](ctx context.Context, c *Core, once Once[T], need Need, p plan[T])
 			if w.Once, err = c.answer(*kept, b, s.Now); err != nil {
 				return Writes{}, err
 			}
+			w.Once.Verification = about(need, w)
 		}
-		out.Value, stops, woke = value, stopped(w), len(w.Jobs) > 0
+		out.Value, did = value, w
 		return w, nil
 	}}
 	if err := c.cfg.Store.Do(ctx, op); err != nil {
+		c.cfg.Observe.limited(err)
 		return Answer[T]{}, storeError(err)
 	}
-	c.tell(stops, woke)
+	c.tell(did)
 	return out, nil
+}
+
+// about names the verification that an answer tells of: the one that was asked
+// for, or the new one, which a start writes after those that it ends.
+func about(need Need, w Writes) string {
+	if need.Verification == "" && len(w.Verifications) > 0 {
+		return w.Verifications[len(w.Verifications)-1].ID
+	}
+	return need.Verification
 }
 
 // answer seals the bytes that will answer the request again.
@@ -98,23 +108,19 @@ func storeError(err error) error {
 	return internal("store", err)
 }
 
-// stopped lists the attempts whose calls must end.
-func stopped(w Writes) []string {
-	var ids []string
-	for _, a := range w.Attempts {
+// tell spreads the news of what was committed: the calls that must end, that
+// there is work, and that verifications have moved on.
+func (c *Core) tell(did Writes) {
+	for _, v := range did.Verifications {
+		c.cfg.Signal.Touch(v.ID)
+	}
+	for _, a := range did.Attempts {
+		c.cfg.Signal.Touch(a.Verification)
 		if a.Stop != "" && a.open() {
-			ids = append(ids, a.ID)
+			c.cfg.Signal.Stop(a.ID)
 		}
 	}
-	return ids
-}
-
-// tell spreads the news after the commit.
-func (c *Core) tell(stops []string, work bool) {
-	for _, id := range stops {
-		c.cfg.Signal.Stop(id)
-	}
-	if work {
+	if len(did.Jobs) > 0 {
 		c.cfg.Signal.Wake()
 	}
 }

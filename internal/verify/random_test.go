@@ -25,7 +25,8 @@ type world struct {
 	ids      []string
 	flying   []verify.Delivery
 	approved map[string]int
-	rang     map[string]int // placed attempts by verification and send that may have rung
+	rang     map[string]int            // placed attempts by verification and send that may have rung
+	told     map[string][]verify.Event // by verification, after the act before
 }
 
 var endings = []outcome.Ending{
@@ -50,7 +51,7 @@ func TestAnythingInAnyOrder(t *testing.T) {
 			w := &world{
 				house:    newHouse(t, setup{limits: limits, routes: []carrier.Route{route("a", everything), route("b", everything)}}),
 				rng:      rand.New(rand.NewPCG(seed, 3)),
-				approved: map[string]int{}, rang: map[string]int{},
+				approved: map[string]int{}, rang: map[string]int{}, told: map[string][]verify.Event{},
 			}
 			for range 250 {
 				w.act()
@@ -71,7 +72,7 @@ func (w *world) act() {
 	}
 	id, none := w.id(), verify.Once[verify.View]{}
 	var err error
-	switch w.rng.IntN(9) {
+	switch w.rng.IntN(10) {
 	case 0:
 		w.begin()
 	case 1, 2:
@@ -89,6 +90,10 @@ func (w *world) act() {
 			_, err = w.Cancel(w.t.Context(), alice, id, none)
 		}
 	case 8:
+		if len(w.flying) > 0 {
+			w.report(w.flying[w.rng.IntN(len(w.flying))])
+		}
+	case 9:
 		w.wait(time.Duration(w.rng.IntN(100)) * time.Second)
 		_, err = w.Sweep(w.t.Context())
 		// What was on its way before a long wait is on its way no more.
@@ -139,6 +144,7 @@ func (w *world) take() {
 			_, err = w.Placed(w.t.Context(), d, "ref")
 			w.ok(err)
 			w.flying = append(w.flying, d)
+			w.report(d)
 		}
 	}
 }
@@ -192,6 +198,7 @@ func (w *world) invariants() {
 			pendingOf[string(v.Binding)] = id
 		}
 		open += w.attempts(s)
+		w.events(id, s)
 	}
 	row := w.row("a/alice")
 	if row.Open != open {

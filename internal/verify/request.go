@@ -28,6 +28,14 @@ type StartRequest struct {
 	Amount   string
 	Currency string
 	Payee    string
+	// Extension is dialled after the answer, before anything is said: 1 to 32 of
+	// 0-9, *, # and the pauses w (half a second) and W (a second).
+	Extension string
+	// Kept for audit: see Context. Metadata has at most 10 pairs.
+	Consent  *Consent // nil: none
+	ClientIP string
+	UserRef  string
+	Metadata map[string]string
 }
 
 // CheckRequest is one guess.
@@ -90,11 +98,14 @@ type wanted struct {
 	settings Settings
 	purpose  string
 	payment  payment
+	// extension is as it was asked for.
+	extension string
+	context   Context
 }
 
 // judge turns a request into what is wanted, or says what is wrong with it.
 func judge(who Caller, svc account.Service, req StartRequest) (wanted, error) {
-	w := wanted{service: svc, purpose: req.Purpose}
+	w := wanted{service: svc, purpose: req.Purpose, extension: req.Extension}
 	var err error
 	if w.to, err = phone.Parse(req.To); err != nil {
 		return w, bad("to", plainly(err))
@@ -108,7 +119,7 @@ func judge(who Caller, svc account.Service, req StartRequest) (wanted, error) {
 	w.settings = Settings{
 		StartedBy: who.Key, Brand: svc.Brand, CodeLength: svc.CodeLength, MaxGuesses: svc.MaxGuesses,
 		MaxSends: svc.MaxSends, GatePolicy: svc.GatePolicy, PlainDigits: svc.PlainDigits,
-		Words: !w.payment.isZero(),
+		Words: !w.payment.isZero(), Extension: req.Extension != "",
 	}
 	if req.Brand != "" {
 		w.settings.Brand = strings.TrimSpace(req.Brand)
@@ -125,13 +136,19 @@ func judge(who Caller, svc account.Service, req StartRequest) (wanted, error) {
 	if w.settings.Workflow, err = workflow(req, svc, w.to); err != nil {
 		return w, err
 	}
+	if err := checkExtension(req, w.settings); err != nil {
+		return w, err
+	}
+	if w.context, err = parseContext(req); err != nil {
+		return w, err
+	}
 	return w, w.sayable()
 }
 
 // sayable composes the call once, with a code of zeros: a name that the linter
 // would refuse must not wait until the phone should ring.
 func (w wanted) sayable() error {
-	if w.settings.Brand == "" && w.payment.isZero() {
+	if w.settings.Brand == "" && w.payment.isZero() && len(w.service.Templates) == 0 {
 		return nil
 	}
 	code, err := secret.ParseCode(strings.Repeat("0", w.settings.CodeLength))
@@ -145,6 +162,7 @@ func (w wanted) sayable() error {
 	if !w.payment.isZero() {
 		m.Amount, m.Payee = &w.payment.Money, w.payment.Payee
 	}
+	withWords(&m, w.service)
 	if _, err := script.Compose(m); err != nil {
 		return bad("brand", "the brand or the payee cannot be said: use a name that does not sound like a code, and a shorter one")
 	}

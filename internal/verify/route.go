@@ -8,8 +8,8 @@ import (
 )
 
 // Eligible lists, in order of preference, the routes that can serve a channel
-// of a verification: they speak its language, can say its payee, and gate where
-// the service requires that.
+// of a verification: they speak its language, can say its payee and dial its
+// extension, and gate where the service requires that.
 func Eligible(routes []carrier.Route, s Settings, ch phone.Channel) []carrier.Route {
 	var out []carrier.Route
 	for _, r := range routes {
@@ -17,7 +17,7 @@ func Eligible(routes []carrier.Route, s Settings, ch phone.Channel) []carrier.Ro
 		if !can.Carries(ch) {
 			continue
 		}
-		if ch == phone.Voice && !speaks(can, s) {
+		if ch == phone.Voice && !speaks(can, s) || s.Extension && (ch == phone.SMS || !can.Extension) {
 			continue
 		}
 		out = append(out, r)
@@ -40,7 +40,7 @@ func (c *Core) servable(s Settings) (embedded bool, err error) {
 	for _, step := range s.Workflow {
 		routes := Eligible(c.cfg.Routes, s, step.Channel)
 		if len(routes) == 0 {
-			return false, fail(NoRoute, "no configured carrier can do this by %s in this language, with this gate and payee: "+
+			return false, fail(NoRoute, "no configured carrier can do this by %s in this language, with this gate, payee and extension: "+
 				"add a route, or change the request", step.Channel)
 		}
 		for _, r := range routes {

@@ -151,8 +151,7 @@ func (c *Core) advance(d *draft, s State, id string) {
 func (c *Core) Step(ctx context.Context, l jobs.Lease, subject string) error {
 	account, verification, _ := strings.Cut(subject, "/")
 	id := secret.NewID(c.cfg.Now(), c.cfg.Rand)
-	var woke bool
-	var stops []string
+	var did Writes
 	op := Op{
 		Need: Need{Account: account, Verification: verification, Limits: []string{accountKey(account)}, Lease: &l},
 		Plan: func(s State) (Writes, error) {
@@ -164,15 +163,14 @@ func (c *Core) Step(ctx context.Context, l jobs.Lease, subject string) error {
 				c.advance(d, s, id)
 			}
 			d.w.Finish = &l
-			w := d.writes()
-			stops, woke = stopped(w), len(w.Jobs) > 0
-			return w, nil
+			did = d.writes()
+			return did, nil
 		},
 	}
 	if err := c.cfg.Store.Do(ctx, op); err != nil {
 		return fmt.Errorf("step: %w", err)
 	}
-	c.tell(stops, woke)
+	c.tell(did)
 	return nil
 }
 

@@ -1,18 +1,23 @@
 package verify
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
-// Signal carries news inside one process: that there is work, and that a call
-// in progress must stop. It only saves waiting; polling the store is the truth.
+// Signal carries news inside one process: that there is work, that a call in
+// progress must stop, and that a verification has moved on. It only saves
+// waiting; polling the store is the truth.
 type Signal struct {
 	work chan struct{}
 	mu   sync.Mutex
-	stop map[string]chan struct{} // by attempt
+	stop map[string]chan struct{}   // by attempt
+	news map[string][]chan struct{} // by verification; no empty lists
 }
 
 // NewSignal makes a Signal.
 func NewSignal() *Signal {
-	return &Signal{work: make(chan struct{}, 1), stop: make(map[string]chan struct{})}
+	return &Signal{work: make(chan struct{}, 1), stop: make(map[string]chan struct{}), news: make(map[string][]chan struct{})}
 }
 
 // Work yields once or more after new work was committed.
@@ -49,5 +54,38 @@ func (s *Signal) Stop(attempt string) {
 	if ch, ok := s.stop[attempt]; ok {
 		close(ch)
 		delete(s.stop, attempt)
+	}
+}
+
+// Subscribe gives a channel that yields once or more after a commit that touched
+// the verification, and a function that ends the subscription.
+func (s *Signal) Subscribe(verification string) (<-chan struct{}, func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch := make(chan struct{}, 1)
+	s.news[verification] = append(s.news[verification], ch)
+	return ch, func() { s.leave(verification, ch) }
+}
+
+func (s *Signal) leave(verification string, ch chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := slices.DeleteFunc(s.news[verification], func(c chan struct{}) bool { return c == ch })
+	if len(left) == 0 {
+		delete(s.news, verification)
+		return
+	}
+	s.news[verification] = left
+}
+
+// Touch tells the subscribers of a verification.
+func (s *Signal) Touch(verification string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ch := range s.news[verification] {
+		select {
+		case ch <- struct{}{}:
+		default: // it has been told already
+		}
 	}
 }

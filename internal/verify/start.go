@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -27,7 +26,8 @@ type Started struct {
 
 // Start begins a verification: it draws the code, supersedes the pending
 // verification of the same number and purpose, and promises the first attempt.
-func (c *Core) Start(ctx context.Context, who Caller, req StartRequest, once Once[Started]) (Answer[Started], error) {
+func (c *Core) Start(ctx context.Context, who Caller, req StartRequest, once Once[Started]) (started Answer[Started], err error) {
+	defer func() { c.cfg.Observe.started(req, started, err) }()
 	if who.Account == "" || who.Verification != "" {
 		return Answer[Started]{}, fail(Forbidden, "only an account's API key can start a verification")
 	}
@@ -68,15 +68,19 @@ type drawn struct {
 func (c *Core) draw(who Caller, w wanted) (drawn, error) {
 	k, now := c.cfg.Keys, c.cfg.Now()
 	id := secret.NewID(now, c.cfg.Rand)
+	shared := []string{who.Account, w.service.ID, w.to.E164(), w.purpose, strconv.FormatInt(w.payment.Money.Minor, 10),
+		w.payment.Money.Currency, w.payment.Payee}
+	if w.extension != "" { // another extension is another person
+		shared = append(shared, w.extension)
+	}
 	n := drawn{to: w.to, validity: w.service.Validity, attempt: secret.NewID(now, c.cfg.Rand), narrow: w.service.Countries}
 	e164 := w.to.E164()
 	n.v = Verification{
 		ID: id, Account: who.Account, Service: w.service.ID, Purpose: w.purpose,
 		NumberIndex: k.Index("number", e164), Country: w.to.Country(), Prefix: w.to.Prefix(),
-		LimitKey: "n/" + hex.EncodeToString(k.Index("limit", joined(who.Account, w.service.ID, e164))),
-		Binding: k.Index("binding", joined(who.Account, w.service.ID, e164, w.purpose, strconv.FormatInt(w.payment.Money.Minor, 10),
-			w.payment.Money.Currency, w.payment.Payee)),
-		Order: k.Index("order", joined(who.Account, e164)), Status: Pending, KeyID: k.Current(), Settings: w.settings,
+		LimitKey: c.limitKey(who.Account, w.service.ID, w.to),
+		Binding:  k.Index("binding", joined(shared...)),
+		Order:    k.Index("order", joined(who.Account, e164)), Status: Pending, KeyID: k.Current(), Settings: w.settings,
 	}
 	code, err := secret.NewCode(c.cfg.Rand, w.settings.CodeLength)
 	if err != nil {
@@ -85,10 +89,13 @@ func (c *Core) draw(who Caller, w wanted) (drawn, error) {
 	if n.v.CodeMAC, err = c.mac(n.v, code, w.payment); err != nil {
 		return n, err
 	}
-	if n.v.Sealed, err = c.sealCode(n.v, code, w.payment); err != nil {
+	if n.v.Sealed, err = c.sealCode(n.v, code, w); err != nil {
 		return n, err
 	}
 	if n.v.NumberSealed, err = k.Seal([]byte(e164), "number", who.Account, id); err != nil {
+		return n, err
+	}
+	if n.v.Context, err = c.sealContext(n.v, w.context); err != nil {
 		return n, err
 	}
 	if n.token, err = secret.NewToken(c.cfg.Rand, TokenPrefix, id); err != nil {
@@ -103,6 +110,7 @@ func (c *Core) planStart(s State, who Caller, n drawn, embedded bool) (Writes, S
 	v, d := n.v, c.draft(s, who.Account)
 	due := s.Now
 	for _, g := range s.Pending {
+		d.at = after(s.Now, &g.Verification, g.Attempts)
 		d.end(g, Canceled, ReasonSuperseded)
 		due = afterLost(g.Attempts, due)
 	}
@@ -114,6 +122,7 @@ func (c *Core) planStart(s State, who Caller, n drawn, embedded bool) (Writes, S
 	if decision.Answer != guard.Allow {
 		return Writes{}, Started{}, refused(decision, v.Country)
 	}
+	d.at = s.Now
 	v.CreatedAt, v.ExpiresAt, v.Sends = s.Now, s.Now.Add(n.validity), 1
 	d.put(v)
 	if first != phone.Voice {
@@ -138,10 +147,13 @@ type sealedCode struct {
 	Minor    int64  `json:"minor,omitempty"`
 	Currency string `json:"currency,omitempty"`
 	Payee    string `json:"payee,omitempty"`
+	// Extension leaves with the code: nobody needs it afterwards.
+	Extension string `json:"extension,omitempty"`
 }
 
-func (c *Core) sealCode(v Verification, code secret.Code, p payment) ([]byte, error) {
-	plain, err := json.Marshal(sealedCode{code.Reveal(), p.Money.Minor, p.Money.Currency, p.Payee})
+func (c *Core) sealCode(v Verification, code secret.Code, w wanted) ([]byte, error) {
+	p := w.payment
+	plain, err := json.Marshal(sealedCode{code.Reveal(), p.Money.Minor, p.Money.Currency, p.Payee, w.extension})
 	if err != nil {
 		return nil, err
 	}

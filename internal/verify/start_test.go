@@ -27,7 +27,7 @@ func TestStart(t *testing.T) {
 		ID: v.ID, Service: "default", To: number, Status: verify.Pending, Channel: phone.Voice, Locale: "ja",
 		Gate: script.GateAnyKey, Purpose: "login", CreatedAt: h.clock.now(), ExpiresAt: h.clock.now().Add(10 * time.Minute),
 		GuessesLeft: 5, SendsLeft: 4, Step: 1, Steps: 1,
-		Attempts: []verify.AttemptView{{ID: v.Attempts[0].ID, Channel: phone.Voice, State: verify.StateQueued, CreatedAt: h.clock.now()}},
+		Attempts: []verify.AttemptView{{ID: v.Attempts[0].ID, N: 1, Send: 1, Channel: phone.Voice, State: verify.StateQueued, CreatedAt: h.clock.now()}},
 	}
 	if diff := cmp.Diff(want, v); diff != "" {
 		t.Error(diff)

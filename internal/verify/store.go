@@ -33,6 +33,7 @@ type Store interface {
 	Stops(ctx context.Context, attempts []string) (map[string]string, error)
 	// Forget deletes limit rows and kept answers whose time is over.
 	Forget(ctx context.Context) error
+	Records
 }
 
 // ErrAbsent says that the store has no such row.
@@ -100,11 +101,13 @@ type LimitRow struct {
 
 // Kept is an answer kept for an Idempotency-Key.
 type Kept struct {
-	Key       []byte
-	Account   string
-	Body      []byte // keyed hash of the request's body
-	Answer    []byte // sealed
-	KeepUntil time.Time
+	Key     []byte
+	Account string
+	// Verification is the one that the answer tells of; empty: of none.
+	Verification string
+	Body         []byte // keyed hash of the request's body
+	Answer       []byte // sealed
+	KeepUntil    time.Time
 }
 
 // Overdue names a verification whose time is up.

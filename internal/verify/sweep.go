@@ -29,7 +29,7 @@ func (c *Core) Sweep(ctx context.Context) (int, error) {
 }
 
 func (c *Core) expire(ctx context.Context, o Overdue) error {
-	var stops []string
+	var did Writes
 	op := Op{
 		Need: Need{Account: o.Account, Verification: o.ID, Limits: []string{accountKey(o.Account)}},
 		Plan: func(s State) (Writes, error) {
@@ -37,17 +37,13 @@ func (c *Core) expire(ctx context.Context, o Overdue) error {
 			if v := s.Verification; v != nil && v.expired(s.Now) {
 				d.end(Group{*v, s.Attempts}, Expired, ReasonExpired)
 			}
-			w := d.writes()
-			stops = stopped(w)
-			return w, nil
+			did = d.writes()
+			return did, nil
 		},
 	}
 	if err := c.cfg.Store.Do(ctx, op); err != nil {
 		return err
 	}
-	c.tell(stops, false)
+	c.tell(did)
 	return nil
 }
-
-// Forget lets the store drop what is past its time.
-func (c *Core) Forget(ctx context.Context) error { return c.cfg.Store.Forget(ctx) }

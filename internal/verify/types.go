@@ -88,6 +88,9 @@ type Settings struct {
 	// Words says that there is a payment: a payee must be spoken, which not every
 	// route can, and a check repeats it.
 	Words bool `json:"words,omitempty"`
+	// Extension says that keys are dialled after the answer: a message cannot do
+	// that, nor can every route.
+	Extension bool `json:"extension,omitempty"`
 }
 
 // AttemptState is how far an attempt has come.

@@ -33,6 +33,8 @@ type Services interface {
 	// Service gives a service's settings with their defaults filled in; id "" is
 	// the account's default one. account.ErrNotFound for an unknown one.
 	Service(ctx context.Context, account, id string) (account.Service, error)
+	// Enabled says whether the account may still do anything.
+	Enabled(ctx context.Context, account string) (bool, error)
 }
 
 // Config of a Core.
@@ -42,11 +44,17 @@ type Config struct {
 	Services Services        // required
 	// Routes in order of preference. Without one every start is refused.
 	Routes []carrier.Route
-	Limits guard.Limits     // zero fields: guard's defaults
-	Now    func() time.Time // for ids only; the store's clock decides. time.Now
-	Rand   io.Reader        // crypto/rand
-	Signal *Signal          // news inside the process; nil: none
-	Log    *slog.Logger     // slog.Default()
+	Limits guard.Limits // zero fields: guard's defaults
+	// Retention is how long finished verifications are kept, before they are
+	// reduced to counts: at least MinRetention; negative: for ever.
+	// DefaultRetention.
+	Retention time.Duration
+	Now       func() time.Time // for ids only; the store's clock decides. time.Now
+	Rand      io.Reader        // crypto/rand
+	Signal    *Signal          // news inside the process; nil: none
+	// Observe is told of starts, checks and limits.
+	Observe Observer
+	Log     *slog.Logger // slog.Default()
 }
 
 // Core carries out what front ends and delivery ask for. Safe for concurrent
@@ -69,6 +77,10 @@ func New(cfg Config) (*Core, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
+	}
+	var err error
+	if cfg.Retention, err = retention(cfg.Retention); err != nil {
+		return nil, err
 	}
 	cfg.Limits = cfg.Limits.WithDefaults()
 	return &Core{cfg: cfg}, nil

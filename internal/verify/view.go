@@ -22,6 +22,7 @@ type View struct {
 	Locale       string
 	Gate         script.Gate
 	Purpose      string
+	Context      Context // for the account's API keys only
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
 	EndedAt      time.Time // zero while pending
@@ -36,6 +37,8 @@ type View struct {
 // AttemptView is what a caller may see of an attempt.
 type AttemptView struct {
 	ID         string
+	N          int // 1, 2, ... within the verification
+	Send       int // which send it belongs to: another route is the same send
 	Channel    phone.Channel
 	Route      string
 	State      AttemptState
@@ -44,8 +47,15 @@ type AttemptView struct {
 	Ungated    bool
 	GatePassed bool
 	Readouts   int
-	CreatedAt  time.Time
-	EndedAt    time.Time
+	// Whose fault the end was, and whether the phone may have rung: for keys only.
+	Fault       outcome.Fault
+	MayHaveRung bool
+	CreatedAt   time.Time
+	DialledAt   time.Time // zero, as those below: not yet, or never
+	RungAt      time.Time
+	AnsweredAt  time.Time
+	GateAt      time.Time
+	EndedAt     time.Time
 }
 
 // Get shows a verification.
@@ -71,12 +81,7 @@ func (c *Core) view(who Caller, s State) View {
 		Locale: v.Settings.Language, Gate: v.Settings.Gate, Purpose: v.Purpose, CreatedAt: v.CreatedAt,
 		ExpiresAt: v.ExpiresAt, EndedAt: v.EndedAt, Step: v.Step + 1, Steps: len(v.Settings.Workflow),
 	}
-	if number, err := c.number(v); err == nil {
-		out.To = number.String()
-		if who.owns(v) {
-			out.To = number.E164()
-		}
-	}
+	out.To, out.Context = c.shownNumber(who, v), c.shownContext(who, v)
 	if out.Status == Pending {
 		out.GuessesLeft = v.Settings.MaxGuesses - v.Guesses
 		out.SendsLeft = v.Settings.MaxSends - v.Sends
@@ -86,12 +91,43 @@ func (c *Core) view(who Caller, s State) View {
 	}
 	shown := out.Status == Pending && (who.owns(v) || who.Verification == v.ID)
 	for _, a := range s.Attempts {
-		out.Attempts = append(out.Attempts, AttemptView{
-			a.ID, a.Channel, a.Route, a.State, a.Outcome, a.Reason, a.Ungated, a.GatePassed, a.Readouts, a.CreatedAt, a.EndedAt,
-		})
+		out.Attempts = append(out.Attempts, a.view(who))
 		if shown && a.atGate() {
 			out.ScreenDigits = c.screenDigits(v, a)
 		}
+	}
+	return out
+}
+
+// shownNumber is the number in full for the key that sent it, masked for others.
+func (c *Core) shownNumber(who Caller, v Verification) string {
+	if len(v.NumberSealed) == 0 {
+		return ""
+	}
+	if who.owns(v) { // no need to judge again what was judged at the start
+		b, err := c.cfg.Keys.Open(v.NumberSealed, "number", v.Account, v.ID)
+		if err != nil {
+			c.cfg.Log.Error("a number cannot be opened", "verification", v.ID, "error", err)
+		}
+		return string(b)
+	}
+	n, err := c.number(v)
+	if err != nil {
+		c.cfg.Log.Error("a number cannot be opened", "verification", v.ID, "error", err)
+		return ""
+	}
+	return n.String()
+}
+
+// view shows an attempt to a caller.
+func (a Attempt) view(who Caller) AttemptView {
+	out := AttemptView{
+		ID: a.ID, N: a.N, Send: a.Send, Channel: a.Channel, Route: a.Route, State: a.State, Outcome: a.Outcome, Reason: a.Reason,
+		Ungated: a.Ungated, GatePassed: a.GatePassed, Readouts: a.Readouts, CreatedAt: a.CreatedAt, DialledAt: a.DialledAt,
+		RungAt: a.RungAt, AnsweredAt: a.AnsweredAt, GateAt: a.GateAt, EndedAt: a.EndedAt,
+	}
+	if who.Key != "" {
+		out.Fault, out.MayHaveRung = a.Fault, a.MayHaveRung
 	}
 	return out
 }

@@ -43,6 +43,7 @@ type call struct {
 	cancel   context.CancelCauseFunc // nil for what has no goroutine
 	gate     script.Gate             // while the gate waits
 	heard    []string
+	dialled  string
 	events   []carrier.Event // not yet followed
 	followed bool            // somebody is following
 	end      *outcome.Ending
@@ -75,7 +76,7 @@ func (c *Carrier) run(ctx context.Context, now *call) outcome.Ending {
 	if now.how == HangsUp {
 		now.hangUp()
 	}
-	e := c.talk(ctx, now)
+	e := c.talk(ctx, now, c.dial(ctx, now))
 	if now.how == Voicemail && e.Outcome == outcome.GateMissed {
 		e.Outcome, e.Fault = outcome.Machine, outcome.FaultNumber
 		e.Reason = "a mailbox answered, and nothing was read to it"
@@ -128,12 +129,44 @@ func (c *Carrier) ring(ctx context.Context, now *call) *outcome.Ending {
 	return &e
 }
 
-// talk holds the conversation on the answered phone.
-func (c *Carrier) talk(ctx context.Context, now *call) outcome.Ending {
+// How long dialling an extension takes.
+const (
+	keyFor    = 200 * time.Millisecond // a tone and the silence after it
+	shortWait = 500 * time.Millisecond // w
+	longWait  = time.Second            // W
+)
+
+// dial keys the extension, and says how long that took. Who hangs up meanwhile
+// is met by the conversation.
+func (c *Carrier) dial(ctx context.Context, now *call) (took time.Duration) {
+	line := sound{c: c, now: now}
+	for _, k := range []byte(now.asked.Extension.Reveal()) {
+		d := keyFor
+		switch k {
+		case 'w':
+			d = shortWait
+		case 'W':
+			d = longWait
+		}
+		if line.rest(ctx, c.takes(d)) != nil {
+			return took
+		}
+		took += c.takes(d)
+		c.mu.Lock()
+		now.dialled += string(k)
+		c.mu.Unlock()
+	}
+	return took
+}
+
+// talk holds the conversation on the answered phone, on which some time has gone
+// by since the answer.
+func (c *Carrier) talk(ctx context.Context, now *call, gone time.Duration) outcome.Ending {
 	longest := now.asked.Longest
 	if longest <= 0 {
 		longest = defaultLongest
 	}
+	longest = max(longest-gone, time.Second)
 	conversation := talk.Conversation{
 		Line: sound{c, now, len(now.asked.Script.BeforeGate().Parts) == 0}, Script: now.asked.Script, ScreenDigits: now.asked.ScreenDigits, Longest: longest,
 		Report:  func(e carrier.Event) { c.happened(now, e) },

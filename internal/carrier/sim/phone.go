@@ -42,6 +42,9 @@ type Phone struct {
 	// Gate is any_key or screen_digits while the call waits for its gate's keys,
 	// else empty.
 	Gate string
+	// Dialled is the extension that the caller's end has keyed in the current or
+	// last call, pauses included; empty: none, or not yet.
+	Dialled string
 	// CallID is the carrier's reference of the current or last call.
 	CallID string
 }
@@ -132,7 +135,7 @@ func (c *Carrier) Phone(account string, n phone.Number) Phone {
 	p := Phone{State: Idle, Messages: slices.Clone(h.messages)}
 	if now := h.call; now != nil {
 		p.State, p.Gate, p.CallID = now.state, string(now.gate), string(now.ref)
-		p.Heard = slices.Clone(now.heard)
+		p.Heard, p.Dialled = slices.Clone(now.heard), now.dialled
 	}
 	return p
 }

@@ -121,7 +121,7 @@ func (c *Carrier) Close() error {
 
 // Can says everything but Sound and Resume: phones are in memory.
 func (c *Carrier) Can() carrier.Abilities {
-	return carrier.Abilities{Voice: true, SMS: true, Gate: true, Keys: true, Text: true, Payee: true}
+	return carrier.Abilities{Voice: true, SMS: true, Gate: true, Keys: true, Text: true, Payee: true, Extension: true}
 }
 
 // Place makes the phone ring, or puts the message on it, and returns at once. A
