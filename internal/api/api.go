@@ -28,16 +28,23 @@ type Core interface {
 	Resend(ctx context.Context, who verify.Caller, id, channel string, once verify.Once[verify.View]) (verify.Answer[verify.View], error)
 	// Next begins the next step of the workflow now.
 	Next(ctx context.Context, who verify.Caller, id string, once verify.Once[verify.View]) (verify.Answer[verify.View], error)
+	Watcher
 }
 
 // Config of the API.
 type Config struct {
 	Core Core // required
+	// Directory is what the administrative actions work on; nil: there are none.
+	Directory *account.Directory
+	// Records is what erasing and statistics work on; nil: there are none.
+	Records Records
 	// Ready says why the server cannot work; nil: it always can. It decides what
 	// GET /healthz answers.
 	Ready func(ctx context.Context) error
 	// Version is told in the OpenAPI document; "dev".
 	Version string
+	// Streams say how patient event streams are.
+	Streams StreamTimes
 }
 
 // Register adds the API's routes to a Mux.
@@ -56,6 +63,10 @@ func Register(m *edge.Mux, cfg Config) error {
 	a.cancel()
 	a.resend()
 	a.next()
+	a.attempts()
+	a.events(m)
+	a.administration()
+	a.records()
 	return a.serveDocument(m)
 }
 

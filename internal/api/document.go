@@ -48,8 +48,11 @@ func (s *server) describeRefusals(op *operation) {
 	if !op.access.Public {
 		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden)
 	}
-	if op.Method == http.MethodPost {
-		statuses = append(statuses, http.StatusUnprocessableEntity, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	if op.Method == http.MethodPost || op.Method == http.MethodPut {
+		statuses = append(statuses, http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	if op.onlyOnce() {
+		statuses = append(statuses, http.StatusConflict)
 		op.Parameters = append(op.Parameters, &huma.Param{
 			Name: onceHeader, In: "header", Example: "order-4711",
 			Description: "Makes the request happen once: the same key and body again gives the same answer again, for 24 hours. " +
@@ -78,13 +81,16 @@ func refusalHeaders(status int) map[string]*huma.Header {
 	return out
 }
 
+// onlyOnce says that the action takes an Idempotency-Key.
+func (op operation) onlyOnce() bool { return op.Method == http.MethodPost && !op.unkept }
+
 // answerHeaders are the headers of an action's answer.
-func answerHeaders(op huma.Operation) map[string]*huma.Header {
+func answerHeaders(op operation) map[string]*huma.Header {
 	out := map[string]*huma.Header{}
-	if op.DefaultStatus == http.StatusCreated {
-		out["Location"] = &huma.Header{Description: "Where the verification is.", Schema: &huma.Schema{Type: huma.TypeString}}
+	if op.DefaultStatus == http.StatusCreated && !op.unkept {
+		out["Location"] = &huma.Header{Description: "Where it is.", Schema: &huma.Schema{Type: huma.TypeString}}
 	}
-	if op.Method == http.MethodPost {
+	if op.onlyOnce() {
 		out["Idempotent-Replayed"] = &huma.Header{Description: "true: the answer was given before, and nothing was done now.", Schema: &huma.Schema{Type: huma.TypeString}}
 	}
 	return out

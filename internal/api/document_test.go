@@ -31,6 +31,7 @@ func TestDocumentIsValid(t *testing.T) {
 	want := map[string]string{
 		"/healthz": "GET", "/v1/verifications": "POST", "/v1/verifications/{id}": "GET", "/v1/verifications/{id}/check": "POST",
 		"/v1/verifications/{id}/cancel": "POST", "/v1/verifications/{id}/resend": "POST", "/v1/verifications/{id}/next": "POST",
+		"/v1/verifications/{id}/attempts": "GET", "/v1/verifications/{id}/events": "GET",
 	}
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
@@ -52,7 +53,7 @@ func TestDocumentIsValid(t *testing.T) {
 	}
 	for name, s := range doc.Components.Schemas {
 		for field, p := range s.Value.Properties {
-			list := p.Value.Items != nil // its elements have examples
+			list := p.Value.Items != nil || p.Ref != "" // its elements or fields have examples
 			if p.Value.Description == "" || p.Value.Example == nil && len(p.Value.Examples) == 0 && !list {
 				t.Errorf("%s.%s has no description or no example", name, field)
 			}

@@ -40,6 +40,8 @@ type world struct {
 	*edge.Mux
 	store *sqlite.Store
 	dir   *account.Directory
+	core  *verify.Core
+	ring  *secret.Keyring
 	log   *bytes.Buffer
 	keys  map[string]string // account -> key
 }
@@ -49,7 +51,9 @@ func newWorld(t *testing.T) *world {
 	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "p.db")})
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
-	dir, err := account.New(account.Config{Store: store})
+	ring, _, err := secret.LoadOrCreateKeyring(filepath.Join(t.TempDir(), "keyring.json"))
+	must(t, err)
+	dir, err := account.New(account.Config{Store: store, Keys: ring})
 	must(t, err)
 	w := &world{store: store, dir: dir, log: &bytes.Buffer{}, keys: map[string]string{}}
 	for _, acc := range []string{"one", "two"} {
@@ -59,15 +63,14 @@ func newWorld(t *testing.T) *world {
 		must(t, err)
 		w.keys[acc] = tok.Reveal()
 	}
-	ring, _, err := secret.LoadOrCreateKeyring(filepath.Join(t.TempDir(), "keyring.json"))
-	must(t, err)
 	core, err := verify.New(verify.Config{
 		Store: store, Keys: ring, Services: dir,
 		Routes: []carrier.Route{{Name: "silent", Embedded: true, Carrier: silent{}}},
 	})
 	must(t, err)
-	w.Mux = edge.New(edge.Config{Keys: dir, Tokens: core, Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	must(t, api.Register(w.Mux, api.Config{Core: core}))
+	w.core, w.ring = core, ring
+	w.Mux = edge.New(edge.Config{Keys: dir, Tokens: core, Accounts: dir, Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	must(t, api.Register(w.Mux, api.Config{Core: core, Directory: dir, Records: core, Streams: streamTimes()}))
 	return w
 }
 

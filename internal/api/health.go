@@ -10,6 +10,9 @@ import (
 	"github.com/pincall/pincall/internal/verify"
 )
 
+// healthPath is polled by whatever watches the server.
+const healthPath = "/healthz"
+
 // Health says that the server works.
 type Health struct {
 	Status string `json:"status" enum:"ok" doc:"ok; a server that does not work answers 503." example:"ok"`
@@ -21,7 +24,7 @@ func (s *server) health() {
 		access: edge.Access{Public: true},
 		errs:   []int{http.StatusServiceUnavailable},
 		Operation: huma.Operation{
-			OperationID: "health", Method: http.MethodGet, Path: "/healthz", DefaultStatus: http.StatusOK,
+			OperationID: "health", Method: http.MethodGet, Path: healthPath, DefaultStatus: http.StatusOK,
 			Summary: "Say whether the server works", Tags: []string{"server"}, Security: []map[string][]string{},
 			Description: "Answers 200 when the server can take requests.",
 		},

@@ -20,10 +20,11 @@ import (
 
 // fake is a core that does nothing and counts how often it was asked.
 type fake struct {
-	asked int
-	err   error
-	start verify.StartRequest
-	who   verify.Caller
+	api.Watcher // nil: streams are tried on the real core
+	asked       int
+	err         error
+	start       verify.StartRequest
+	who         verify.Caller
 }
 
 func (f *fake) Start(_ context.Context, who verify.Caller, req verify.StartRequest, _ verify.Once[verify.Started]) (verify.Answer[verify.Started], error) {

@@ -44,14 +44,19 @@ func newAPI(m *edge.Mux, cfg Config) *server {
 
 // adapter lets huma's operations be routes of edge.
 type adapter struct {
-	mux    *edge.Mux
-	access edge.Access // of the operation that is being added
+	mux *edge.Mux
+	// Of the operation that is being added.
+	access edge.Access
+	unkept bool
 }
 
 // Handle adds an operation.
 func (a *adapter) Handle(op *huma.Operation, h func(huma.Context)) {
-	route := edge.Route{Method: op.Method, Pattern: op.Path, Access: a.access}
+	route, unkept := edge.Route{Method: op.Method, Pattern: op.Path, Access: a.access, Quiet: op.Path == healthPath}, a.unkept
 	a.mux.Handle(route, func(w http.ResponseWriter, r *edge.Request) error {
+		if unkept && len(r.Header.Values(onceHeader)) > 0 {
+			return &edge.Invalid{Errors: []edge.FieldError{{Location: "header." + onceHeader, Message: "not supported here: the answer is not kept"}}}
+		}
 		c := &call{humaContext: humago.NewContext(op, r.Request, w), request: r}
 		h(c)
 		return c.refusal
@@ -172,6 +177,7 @@ type operation struct {
 	huma.Operation
 	access edge.Access
 	errs   []int // HTTP statuses of refusals, beside those that every action has
+	unkept bool  // no answer of it is kept: an Idempotency-Key is refused
 }
 
 // add registers an action. R is the type of its answer, for the document.
@@ -182,10 +188,10 @@ func add[R, I any](s *server, op operation, act func(context.Context, *I) (answe
 	op.Responses = map[string]*huma.Response{status: {
 		Description: http.StatusText(op.DefaultStatus),
 		Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
-		Headers:     answerHeaders(op.Operation),
+		Headers:     answerHeaders(op),
 	}}
 	s.describeRefusals(&op)
-	s.to.access = op.access
+	s.to.access, s.to.unkept = op.access, op.unkept
 	huma.Register(s.huma, op.Operation, func(ctx context.Context, in *I) (*output, error) {
 		out, err := act(ctx, in)
 		if err != nil {

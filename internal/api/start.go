@@ -31,6 +31,24 @@ type Start struct {
 	Amount   string `json:"amount,omitempty" doc:"The amount that the person agrees to, decimal. With currency and payee: they are said before the code, and a check must repeat them." example:"12.50"`
 	Currency string `json:"currency,omitempty" doc:"ISO 4217." example:"EUR"`
 	Payee    string `json:"payee,omitempty" doc:"Who is paid. At most 40 letters." example:"Example Shop"`
+
+	Extension string `json:"extension,omitempty" doc:"Dialled after the answer, before anything is said: 1 to 32 of 0 to 9, *, # and the pauses w (half a second) and W (a second). Not for messages." example:"W204#"`
+	Told
+}
+
+// Told is what a request tells beside the number. It decides nothing: it is kept
+// encrypted, for audit, and shown to the account's API keys.
+type Told struct {
+	Consent  *Consent          `json:"consent,omitempty" doc:"When and how the person agreed to be called."`
+	ClientIP string            `json:"client_ip,omitempty" doc:"The person's IP address, as you see it." example:"203.0.113.7"`
+	UserRef  string            `json:"user_ref,omitempty" doc:"Your name for the person; nobody looks into it. At most 128 bytes." example:"user-4711"`
+	Metadata map[string]string `json:"metadata,omitempty" doc:"At most 10 pairs of your own: names of 1 to 40 of a to z and _, values of at most 128 bytes." example:"{\"order\":\"1001\"}"`
+}
+
+// Consent is when and how the person agreed.
+type Consent struct {
+	At  string `json:"at" doc:"RFC 3339." example:"2026-01-02T03:04:00Z"`
+	How string `json:"how,omitempty" doc:"At most 200 characters." example:"box ticked on the sign-up page"`
 }
 
 // Step is one step of a workflow.
@@ -94,7 +112,25 @@ func (b Start) request() verify.StartRequest {
 	return verify.StartRequest{
 		To: b.To, Channel: b.Channel, Workflow: steps, Locale: b.Locale, Gate: b.Gate, Screen: b.Screen, Service: b.Service,
 		Purpose: b.Purpose, Brand: b.Brand, Amount: b.Amount, Currency: b.Currency, Payee: b.Payee,
+		Extension: b.Extension, ClientIP: b.ClientIP, UserRef: b.UserRef, Metadata: b.Metadata, Consent: b.consent(),
 	}
+}
+
+// consent gives what was told of it; an empty one is not none.
+func (t Told) consent() *verify.Consent {
+	if t.Consent == nil {
+		return nil
+	}
+	return &verify.Consent{At: t.Consent.At, How: t.Consent.How}
+}
+
+// showTold gives what was told its form in JSON.
+func showTold(x verify.Context) Told {
+	out := Told{ClientIP: x.ClientIP, UserRef: x.UserRef, Metadata: x.Metadata}
+	if !x.ConsentAt.IsZero() {
+		out.Consent = &Consent{x.ConsentAt.Format(time.RFC3339Nano), x.ConsentHow}
+	}
+	return out
 }
 
 // encodeStarted gives the document of a start: the one place where a client

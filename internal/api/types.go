@@ -26,21 +26,26 @@ type Verification struct {
 	Steps          int        `json:"steps" doc:"How many steps the workflow has." example:"1"`
 	ScreenDigits   string     `json:"screen_digits,omitempty" doc:"What the person must key to hear the code: to be shown to them. Only between ringing and gate." example:"42"`
 	Attempts       []Attempt  `json:"attempts" nullable:"false" doc:"Calls and messages, oldest first."`
+	Told                      // for API keys only
 }
 
 // Attempt is one call or one message.
 type Attempt struct {
-	ID         string     `json:"id" doc:"Names the attempt." example:"01jd3c8t5x7c1hs9d0e4b8g3fm"`
-	Channel    string     `json:"channel" enum:"voice,sms" doc:"What was made: a call or a message." example:"voice"`
-	Route      string     `json:"route,omitempty" doc:"The configured carrier; empty while queued." example:"sim"`
-	State      string     `json:"state" enum:"queued,dialling,placed,ringing,in_call,ended" doc:"How far it has come." example:"ended"`
-	Outcome    string     `json:"outcome,omitempty" doc:"How it ended." example:"heard"`
-	Reason     string     `json:"reason,omitempty" doc:"The outcome in words." example:"the code was read twice"`
-	Ungated    bool       `json:"ungated,omitempty" doc:"A gate was wanted, and the route takes no keys." example:"false"`
-	GatePassed bool       `json:"gate_passed,omitempty" doc:"The right keys were pressed." example:"true"`
-	Readouts   int        `json:"readouts" doc:"How often the whole code was read." example:"2"`
-	CreatedAt  time.Time  `json:"created_at" doc:"UTC." example:"2026-01-02T03:04:05Z"`
-	EndedAt    *time.Time `json:"ended_at,omitempty" doc:"UTC. Only once it has ended." example:"2026-01-02T03:05:00Z"`
+	ID           string     `json:"id" doc:"Names the attempt." example:"01jd3c8t5x7c1hs9d0e4b8g3fm"`
+	Channel      string     `json:"channel" enum:"voice,sms" doc:"What was made: a call or a message." example:"voice"`
+	Route        string     `json:"route,omitempty" doc:"The configured carrier; empty while queued." example:"sim"`
+	State        string     `json:"state" enum:"queued,dialling,placed,ringing,in_call,ended" doc:"How far it has come." example:"ended"`
+	Outcome      string     `json:"outcome,omitempty" doc:"How it ended." example:"heard"`
+	Reason       string     `json:"reason,omitempty" doc:"The outcome in words." example:"the code was read twice"`
+	Ungated      bool       `json:"ungated,omitempty" doc:"A gate was wanted, and the route takes no keys." example:"false"`
+	GatePassed   bool       `json:"gate_passed,omitempty" doc:"The right keys were pressed." example:"true"`
+	Readouts     int        `json:"readouts" doc:"How often the whole code was read." example:"2"`
+	CreatedAt    time.Time  `json:"created_at" doc:"UTC." example:"2026-01-02T03:04:05Z"`
+	DialledAt    *time.Time `json:"dialled_at,omitempty" doc:"UTC. When it left for the carrier." example:"2026-01-02T03:04:06Z"`
+	RungAt       *time.Time `json:"rung_at,omitempty" doc:"UTC. When the phone first rang, where the carrier says so." example:"2026-01-02T03:04:09Z"`
+	AnsweredAt   *time.Time `json:"answered_at,omitempty" doc:"UTC." example:"2026-01-02T03:04:15Z"`
+	GatePassedAt *time.Time `json:"gate_passed_at,omitempty" doc:"UTC. When the right keys were pressed." example:"2026-01-02T03:04:21Z"`
+	EndedAt      *time.Time `json:"ended_at,omitempty" doc:"UTC. Only once it has ended." example:"2026-01-02T03:05:00Z"`
 }
 
 // show gives a verification its form in JSON.
@@ -48,21 +53,28 @@ func show(v verify.View) Verification {
 	out := Verification{
 		ID: v.ID, Status: string(v.Status), Reason: v.Reason, To: v.To, Service: v.Service, Channel: string(v.Channel),
 		Locale: v.Locale, Gate: string(v.Gate), Purpose: v.Purpose, CreatedAt: v.CreatedAt.UTC(),
-		ExpiresAt: v.ExpiresAt.UTC(), EndedAt: ended(v.EndedAt), Remaining: v.GuessesLeft, SendsRemaining: v.SendsLeft,
+		ExpiresAt: v.ExpiresAt.UTC(), EndedAt: moment(v.EndedAt), Remaining: v.GuessesLeft, SendsRemaining: v.SendsLeft,
 		Step: v.Step, Steps: v.Steps, ScreenDigits: v.ScreenDigits, Attempts: make([]Attempt, 0, len(v.Attempts)),
+		Told: showTold(v.Context),
 	}
 	for _, a := range v.Attempts {
-		out.Attempts = append(out.Attempts, Attempt{
-			ID: a.ID, Channel: string(a.Channel), Route: a.Route, State: string(a.State), Outcome: string(a.Outcome),
-			Reason: a.Reason, Ungated: a.Ungated, GatePassed: a.GatePassed, Readouts: a.Readouts,
-			CreatedAt: a.CreatedAt.UTC(), EndedAt: ended(a.EndedAt),
-		})
+		out.Attempts = append(out.Attempts, showAttempt(a))
 	}
 	return out
 }
 
-// ended is nil for what has not ended.
-func ended(t time.Time) *time.Time {
+// showAttempt gives an attempt its form in JSON.
+func showAttempt(a verify.AttemptView) Attempt {
+	return Attempt{
+		ID: a.ID, Channel: string(a.Channel), Route: a.Route, State: string(a.State), Outcome: string(a.Outcome),
+		Reason: a.Reason, Ungated: a.Ungated, GatePassed: a.GatePassed, Readouts: a.Readouts,
+		CreatedAt: a.CreatedAt.UTC(), DialledAt: moment(a.DialledAt), RungAt: moment(a.RungAt), AnsweredAt: moment(a.AnsweredAt),
+		GatePassedAt: moment(a.GateAt), EndedAt: moment(a.EndedAt),
+	}
+}
+
+// moment is nil for what has not happened.
+func moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

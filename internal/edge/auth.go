@@ -27,6 +27,12 @@ type Tokens interface {
 	ClientToken(ctx context.Context, presented string) (verify.Caller, error)
 }
 
+// Accounts knows which accounts may do anything.
+type Accounts interface {
+	// Enabled says whether an account is there and not disabled.
+	Enabled(ctx context.Context, account string) (bool, error)
+}
+
 // CookieName names the HttpOnly cookie that may carry a client token.
 const CookieName = "pincall_token"
 
@@ -60,6 +66,15 @@ func (m *Mux) admitToken(ctx context.Context, presented string, a Access) (verif
 	caller, err := m.cfg.Tokens.ClientToken(ctx, presented)
 	if err != nil {
 		return verify.Caller{}, fmt.Errorf("client token: %w", err)
+	}
+	if m.cfg.Accounts != nil {
+		enabled, err := m.cfg.Accounts.Enabled(ctx, caller.Account)
+		if err != nil {
+			return verify.Caller{}, fmt.Errorf("client token: %w", err)
+		}
+		if !enabled {
+			return verify.Caller{}, badCredential()
+		}
 	}
 	if !a.Token {
 		return verify.Caller{}, &verify.Error{Code: verify.Forbidden, Message: "a client token cannot do this: use an API key"}

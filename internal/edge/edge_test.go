@@ -126,6 +126,23 @@ func TestWhoMayAsk(t *testing.T) {
 	}
 }
 
+// disabledAccounts lets no account in.
+type disabledAccounts struct{ err error }
+
+func (d disabledAccounts) Enabled(context.Context, string) (bool, error) { return false, d.err }
+
+// The client tokens of a disabled account stop. Keys are not asked about here.
+func TestDisabledAccounts(t *testing.T) {
+	t.Parallel()
+	for status, accounts := range map[int]Accounts{200: nil, 401: disabledAccounts{}, 500: disabledAccounts{errors.New("the store is down")}} {
+		m := New(Config{Tokens: tokens("pct_token"), Accounts: accounts, Log: slog.New(slog.DiscardHandler)})
+		m.Handle(Route{Method: "GET", Pattern: "/a", Access: Access{Token: true}}, ok)
+		if w := ask(m, "GET", "/a", http.Header{"Authorization": {"Bearer pct_token"}}); w.Code != status {
+			t.Errorf("got %d, want %d", w.Code, status)
+		}
+	}
+}
+
 func TestForeignOrigins(t *testing.T) {
 	t.Parallel()
 	m, _ := newMux(ok)
@@ -145,7 +162,7 @@ func TestForeignOrigins(t *testing.T) {
 // The table of codes must have them all, with the words a caller needs.
 func TestEveryCodeHasAStatus(t *testing.T) {
 	t.Parallel()
-	want := map[verify.Code]bool{WrongPhoneState: true}
+	want := map[verify.Code]bool{WrongPhoneState: true, Conflict: true}
 	for _, c := range verify.Codes() {
 		want[c] = true
 		p := problem(&verify.Error{Code: c, Message: "m"})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -24,6 +25,8 @@ type exchange struct {
 	route   string // the pattern; empty: none matched
 	quiet   bool   // the route is polled: its successes are worth a debug line
 	caller  verify.Caller
+	client  netip.Addr
+	in, out int // bytes of the bodies
 	status  int // zero until something was written
 	err     error
 }
@@ -42,7 +45,9 @@ func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
 	}
-	return x.ResponseWriter.Write(b)
+	n, err := x.ResponseWriter.Write(b)
+	x.out += n
+	return n, err
 }
 
 // Unwrap is for http.ResponseController.
@@ -52,6 +57,7 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 func (m *Mux) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	now := m.cfg.Now()
 	x := &exchange{ResponseWriter: w, request: r, id: secret.NewID(now, nil), began: now}
+	x.client = clientIP(r.RemoteAddr, r.Header, m.cfg.Proxies)
 	h := w.Header()
 	h.Set("Request-Id", x.id)
 	h.Set("Cache-Control", "no-store")
@@ -78,6 +84,7 @@ func (m *Mux) end(x *exchange) {
 		x.status = http.StatusOK // net/http answers so where a handler wrote nothing
 	}
 	m.log(x)
+	m.observe(x)
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
@@ -108,6 +115,18 @@ func (e *panicError) Error() string { return e.what }
 // Unwrap gives http.ErrAbortHandler where that was the panic.
 func (e *panicError) Unwrap() error { return e.err }
 
+// observe tells the statistics.
+func (m *Mux) observe(x *exchange) {
+	if m.cfg.Observe == nil {
+		return
+	}
+	o := Observation{Method: knownMethod(x.request.Method), Route: x.route, Status: x.status, Took: m.cfg.Now().Sub(x.began)}
+	if x.err != nil {
+		o.Code = asError(x.err).Code
+	}
+	m.cfg.Observe(o)
+}
+
 // log writes the request's one line. The route is the pattern, never the path.
 func (m *Mux) log(x *exchange) {
 	level := slog.LevelInfo
@@ -121,9 +140,16 @@ func (m *Mux) log(x *exchange) {
 	if !m.cfg.Log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 10)
+	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs, slog.String("request", x.id), slog.String("method", knownMethod(x.request.Method)),
-		slog.String("route", x.route), slog.Int("status", x.status), slog.Duration("took", m.cfg.Now().Sub(x.began)))
+		slog.String("route", x.route), slog.Int("status", x.status), slog.Duration("took", m.cfg.Now().Sub(x.began)),
+		slog.Int("bytes_in", x.in), slog.Int("bytes_out", x.out), slog.String("remote", coarse(x.client)))
+	if x.Header().Get("Idempotent-Replayed") != "" {
+		attrs = append(attrs, slog.Bool("replayed", true))
+	}
+	if x.caller.Verification != "" {
+		attrs = append(attrs, slog.Bool("token", true))
+	}
 	if x.caller.Account != "" {
 		attrs = append(attrs, slog.String("account", x.caller.Account), slog.String("key", x.caller.Key))
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -28,6 +29,13 @@ type Request struct {
 	Caller verify.Caller
 	// Body is the whole body: empty, or one JSON value that passed CheckJSON.
 	Body []byte
+	// ClientIP is the peer, or whom a trusted proxy says it stands for; zero
+	// where that cannot be told. With an API key it is the tenant's server, not
+	// the person.
+	ClientIP netip.Addr
+
+	mux    *Mux
+	access Access // of the route
 }
 
 // Route is a method and a pattern, and who may come there.
@@ -54,18 +62,38 @@ type Access struct {
 
 // Config of a Mux.
 type Config struct {
-	Keys   Keys             // nil: no API key works
-	Tokens Tokens           // nil: no client token works
-	Log    *slog.Logger     // slog.Default()
-	Now    func() time.Time // time.Now
+	Keys   Keys   // nil: no API key works
+	Tokens Tokens // nil: no client token works
+	// Accounts stops the client tokens of disabled accounts; nil: none is looked up.
+	// The keys of disabled ones are refused by Keys.
+	Accounts Accounts
+	Log      *slog.Logger     // slog.Default()
+	Now      func() time.Time // time.Now
+	// Streams bound the event streams.
+	Streams StreamLimits
+	// Proxies are the networks whose X-Forwarded-For or Forwarded is believed.
+	Proxies []netip.Prefix
+	// Observe is told of every request that has ended; nil: nobody.
+	Observe func(Observation)
+}
+
+// Observation is a request as statistics have it: every text is of a bounded
+// set.
+type Observation struct {
+	Method string // "other" for one that HTTP does not have
+	Route  string // the pattern; empty: none matched
+	Status int
+	Code   verify.Code // of the refusal; empty: none
+	Took   time.Duration
 }
 
 // Mux routes requests to handlers. Handlers are added before it serves; from
 // then on it is safe for concurrent use.
 type Mux struct {
-	cfg    Config
-	routes *http.ServeMux
-	cross  *http.CrossOriginProtection
+	cfg     Config
+	routes  *http.ServeMux
+	cross   *http.CrossOriginProtection
+	streams *streams
 }
 
 // New makes a Mux without routes: every path is unknown to it.
@@ -76,7 +104,7 @@ func New(cfg Config) *Mux {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Mux{cfg: cfg, routes: http.NewServeMux(), cross: http.NewCrossOriginProtection()}
+	return &Mux{cfg: cfg, routes: http.NewServeMux(), cross: http.NewCrossOriginProtection(), streams: newStreams(cfg.Streams)}
 }
 
 // Handle adds a route. It panics on a malformed pattern and on one that is
@@ -97,7 +125,7 @@ func (m *Mux) serve(x *exchange, r *http.Request, route Route, h Handler) error 
 	if route.SameOrigin && foreignOrigin(r) {
 		return &verify.Error{Code: verify.Forbidden, Message: "this address is not for pages of other origins"}
 	}
-	req := &Request{Request: r}
+	req := &Request{Request: r, ClientIP: x.client, mux: m, access: route.Access}
 	if !route.Access.Public {
 		caller, err := m.admit(r, route.Access)
 		if err != nil {
@@ -110,7 +138,7 @@ func (m *Mux) serve(x *exchange, r *http.Request, route Route, h Handler) error 
 		if err != nil {
 			return err
 		}
-		req.Body = body
+		req.Body, x.in = body, len(body)
 	}
 	return h(x, req)
 }

@@ -48,9 +48,12 @@ func (e *Invalid) first() *verify.Error {
 	return &verify.Error{Code: verify.BadInput, Message: first.Location + ": " + first.Message}
 }
 
-// WrongPhoneState is the one code that is not verify's: a simulated phone cannot
+// WrongPhoneState is a code that is not verify's: a simulated phone cannot
 // do this now.
 const WrongPhoneState verify.Code = "wrong_phone_state"
+
+// Conflict is another: an administrative act is not possible as things are.
+const Conflict verify.Code = "conflict"
 
 // kind is how a code appears in HTTP.
 type kind struct {
@@ -58,7 +61,7 @@ type kind struct {
 	title  string
 }
 
-// kinds has every code of verify, and WrongPhoneState.
+// kinds has every code of verify, WrongPhoneState and Conflict.
 var kinds = map[verify.Code]kind{
 	verify.BadInput:         {http.StatusUnprocessableEntity, "The request is not valid"},
 	verify.Unauthorized:     {http.StatusUnauthorized, "No credential that works"},
@@ -79,6 +82,7 @@ var kinds = map[verify.Code]kind{
 	verify.MethodNotAllowed: {http.StatusMethodNotAllowed, "Method not allowed"},
 	verify.TooLarge:         {http.StatusRequestEntityTooLarge, "The body is too large"},
 	verify.BadMedia:         {http.StatusUnsupportedMediaType, "The media type is not supported"},
+	Conflict:                {http.StatusConflict, "Not possible as things are"},
 	WrongPhoneState:         {http.StatusConflict, "The phone is in another state"},
 }
 

@@ -40,10 +40,11 @@ var (
 // Phone is what a simulated phone does and what it took in. Heard and Messages
 // hold codes in clear.
 type Phone struct {
-	State    string   `json:"state"`          // idle, ringing, in_call, ended
-	Heard    []string `json:"heard"`          // of the present or last call, in order
-	Messages []string `json:"messages"`       // all of them, oldest first
-	Gate     string   `json:"gate,omitempty"` // the gate that waits for keys
+	State    string   `json:"state"`             // idle, ringing, in_call, ended
+	Heard    []string `json:"heard"`             // of the present or last call, in order
+	Messages []string `json:"messages"`          // all of them, oldest first
+	Gate     string   `json:"gate,omitempty"`    // the gate that waits for keys
+	Dialled  string   `json:"dialled,omitempty"` // the extension, as far as it was dialled
 }
 
 // Behaviours are the ways a simulated phone may take its next call; manual
@@ -80,7 +81,7 @@ type action func(account string, n phone.Number, body []byte) error
 func (s *server) add(m *edge.Mux, method, path string, act action) {
 	m.Handle(edge.Route{
 		Method: method, Pattern: "/sim/phones/{number}" + path, SameOrigin: true,
-		Access: edge.Access{Scopes: []account.Scope{account.ScopeAdmin}},
+		Quiet: true, Access: edge.Access{Scopes: []account.Scope{account.ScopeAdmin}},
 	}, func(w http.ResponseWriter, r *edge.Request) error {
 		if s.phones == nil {
 			return &verify.Error{Code: verify.NotFound, Message: "this server has no phone simulator: it works with real carriers"}
