@@ -38,7 +38,7 @@ func openBase(ctx context.Context, data string) (*base, error) {
 		return nil, err
 	}
 	b := &base{keys: keys, store: store}
-	if b.dir, err = account.New(account.Config{Store: store}); err == nil {
+	if b.dir, err = account.New(account.Config{Store: store, Keys: keys}); err == nil {
 		err = b.ensureAccount(ctx)
 	}
 	if err != nil {
@@ -96,6 +96,35 @@ func OpenAdminExisting(ctx context.Context, data string) (*Admin, error) {
 	return OpenAdmin(ctx, data)
 }
 
+// NewAccount makes an account with its default service; its id is drawn.
+func (a *Admin) NewAccount(ctx context.Context, name string) (account.Account, error) {
+	id := secret.NewID(time.Now(), nil)
+	return a.base.dir.Clerk(id, account.ByCLI).NewAccount(ctx, name)
+}
+
+// Accounts lists all accounts, oldest first.
+func (a *Admin) Accounts(ctx context.Context) ([]account.Account, error) {
+	return a.base.store.Accounts(ctx)
+}
+
+// DisableAccount stops an account's keys and client tokens, in a running server
+// within two seconds, or lets them work again.
+func (a *Admin) DisableAccount(ctx context.Context, acc string, disabled bool) error {
+	err := a.base.dir.Clerk(acc, account.ByCLI).Disable(ctx, disabled)
+	if errors.Is(err, account.ErrNotFound) {
+		return noAccount(acc)
+	}
+	return err
+}
+
+// Clerk acts on an account that is there.
+func (a *Admin) Clerk(ctx context.Context, acc string) (account.Clerk, error) {
+	if err := a.mustHave(ctx, acc); err != nil {
+		return account.Clerk{}, err
+	}
+	return a.base.dir.Clerk(acc, account.ByCLI), nil
+}
+
 // NewKey makes an API key. Its secret is shown here and never again.
 func (a *Admin) NewKey(ctx context.Context, acc, name string, scopes []account.Scope) (secret.Token, account.Key, error) {
 	if err := a.mustHave(ctx, acc); err != nil {
@@ -125,9 +154,13 @@ func (a *Admin) Revoke(ctx context.Context, acc, id string) error {
 func (a *Admin) mustHave(ctx context.Context, acc string) error {
 	_, err := a.base.store.Account(ctx, acc)
 	if errors.Is(err, account.ErrNotFound) {
-		return fmt.Errorf("there is no account %q", acc)
+		return noAccount(acc)
 	}
 	return err
+}
+
+func noAccount(id string) error {
+	return fmt.Errorf("there is no account %q: pincall account list shows them", id)
 }
 
 // Close closes the store.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -44,6 +45,8 @@ type Main struct {
 	worker *deliver.Worker
 	lis    net.Listener
 	server *http.Server
+	cert   *certificate // nil: plain HTTP
+	stats  stats
 	own    secret.Token // a command's own API key
 	ownID  string
 	closed bool
@@ -60,8 +63,14 @@ func New(ctx context.Context, cfg Config) (*Main, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Log == nil {
+		cfg.Log = cfg.logger(f.Log)
+	}
 	if err := ensureFolder(cfg.Data); err != nil {
 		return nil, err
+	}
+	if cfg.Work != WorkAll { // a command's own server is for the command alone
+		f.TLS, f.MetricsListen, f.StopAfter = TLSFile{}, "", min(f.StopAfter, commandStop)
 	}
 	m := &Main{cfg: cfg}
 	if err := m.build(ctx, f); err != nil {
@@ -76,11 +85,21 @@ func (m *Main) build(ctx context.Context, f File) error {
 	if err != nil {
 		return err
 	}
+	keep, err := f.keep()
+	if err != nil {
+		return err
+	}
 	routes, phones, err := m.cfg.routes(f)
 	if err != nil {
 		return err
 	}
 	m.phones = phones
+	if f.TLS.Cert != "" {
+		if m.cert, err = loadCertificate(f.TLS, m.cfg.Log); err != nil {
+			return err
+		}
+	}
+	m.stats.metrics = newMetrics()
 	m.warn(routes, limits.Countries)
 	if m.lock, err = lock(ctx, m.cfg.Data); err != nil {
 		return err
@@ -96,12 +115,14 @@ func (m *Main) build(ctx context.Context, f File) error {
 	}
 	if m.core, err = verify.New(verify.Config{
 		Store: m.base.store, Keys: m.base.keys, Services: m.base.dir, Routes: routes, Limits: limits, Log: m.cfg.Log,
+		Retention: keep, Observe: m.stats.metrics.core(),
 	}); err != nil {
 		return err
 	}
 	if m.cfg.Work != WorkNone {
 		if m.worker, err = deliver.New(deliver.Config{
 			Core: m.core, Queue: m.base.store, OwnOnly: m.cfg.Work == WorkOwn, StopAfter: f.StopAfter, Log: m.cfg.Log,
+			Observe: m.stats.metrics.delivery(),
 		}); err != nil {
 			return err
 		}
@@ -153,36 +174,68 @@ func (m *Main) OwnKey() secret.Token { return m.own }
 
 // listen takes the address and writes down which it is.
 func (m *Main) listen(f File, routes []carrier.Route) error {
-	addr := DefaultListen
-	for _, a := range []string{f.Listen, m.cfg.Listen} {
-		if a != "" {
-			addr = a
-		}
+	addr := f.Listen
+	proxies, err := f.proxies()
+	if err != nil {
+		return err
 	}
-	handler, err := m.handler(routes)
+	handler, err := m.handler(routes, proxies)
 	if err != nil {
 		return err
 	}
 	if m.lis, err = net.Listen("tcp", addr); err != nil {
 		return fmt.Errorf("listen: %w: choose another address with --listen", err)
 	}
-	if host, _, err := net.SplitHostPort(addr); err == nil && !loopback(host) {
-		m.cfg.Log.Warn("listening off the loopback without TLS: put a proxy that speaks TLS in front", "address", addr)
+	if m.cert == nil && !loopback(addr) {
+		m.cfg.Log.Warn("listening off the loopback without TLS: set tls.cert and tls.key, or put a proxy that speaks TLS in front", "address", addr)
 	}
 	m.server = &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: 32 << 10, DisableGeneralOptionsHandler: true, ErrorLog: quiet(m.cfg.Log),
 	}
-	return writeFile(m.cfg.Data, addressFile, m.Addr()+"\n")
+	m.server.RegisterOnShutdown(handler.CloseStreams)
+	if m.cert != nil {
+		m.server.TLSConfig = m.cert.config()
+	}
+	if err := m.listenForMetrics(f.MetricsListen); err != nil {
+		return err
+	}
+	return m.list(f)
 }
 
-func loopback(host string) bool {
+// list writes down where the server is, and with TLS, by which certificate it is
+// known.
+func (m *Main) list(f File) error {
+	if m.cert == nil {
+		return writeFile(m.cfg.Data, addressFile, m.Addr()+"\n")
+	}
+	cert, err := filepath.Abs(f.TLS.Cert)
+	if err != nil {
+		return err
+	}
+	return writeFile(m.cfg.Data, addressFile, m.URL()+"\n"+cert+"\n")
+}
+
+// loopback says that only this machine can reach an address.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // Addr is where the server listens.
 func (m *Main) Addr() string { return m.lis.Addr().String() }
+
+// URL is how the server is reached on this machine.
+func (m *Main) URL() string {
+	if m.cert != nil {
+		return "https://" + m.Addr()
+	}
+	return "http://" + m.Addr()
+}
 
 // KeyFile is the path of the file with the API key of the first start.
 func (m *Main) KeyFile() string { return filepath.Join(m.cfg.Data, keyFile) }
@@ -195,9 +248,11 @@ func (m *Main) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	go m.watchKeyring(ctx)
 	failed := make(chan error, 1)
-	go func() { failed <- m.server.Serve(m.lis) }()
-	fmt.Fprintf(m.cfg.Stdout, "pincall listens on http://%s\n", m.Addr())
+	go func() { failed <- m.serve() }()
+	m.stats.start(m.cfg.Log)
+	fmt.Fprintf(m.cfg.Stdout, "pincall listens on %s\n", m.URL())
 	if exists(m.KeyFile()) {
 		fmt.Fprintf(m.cfg.Stdout, "the API key is in %s\n", m.KeyFile())
 	}
@@ -207,15 +262,35 @@ func (m *Main) Run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	m.unlist()
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if e := m.server.Shutdown(drain); e != nil {
-		err = errors.Join(err, m.server.Close())
+	return errors.Join(err, m.stop(context.WithoutCancel(ctx)))
+}
+
+// serve takes requests until the server is shut down.
+func (m *Main) serve() error {
+	if m.cert != nil {
+		return m.server.ServeTLS(m.lis, "", "") // the certificate is the configuration's
 	}
+	return m.server.Serve(m.lis)
+}
+
+// stop takes nothing more, neither requests nor work, and lets both end at the
+// same time: requests within drainTimeout, calls within StopAfter and the time
+// that hanging up takes. What was promised and has not left stays promised.
+func (m *Main) stop(ctx context.Context) error {
+	var worked error
+	var calls sync.WaitGroup
 	if m.worker != nil {
-		err = errors.Join(err, m.worker.Stop(context.WithoutCancel(ctx)))
+		m.cfg.Log.Info("stopping: calls in progress may end", "in_progress", m.worker.InProgress())
+		calls.Go(func() { worked = m.worker.Stop(ctx) })
 	}
-	return err
+	drain, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	var err error
+	if m.server.Shutdown(drain) != nil {
+		err = m.server.Close()
+	}
+	calls.Wait()
+	return errors.Join(err, worked)
 }
 
 // unlist takes back the address: whoever looks for a server finds that this one
@@ -233,6 +308,7 @@ func (m *Main) Close() error {
 		_ = m.lis.Close() // closed already where Run has ended
 		m.unlist()
 	}
+	errs = append(errs, m.stats.close())
 	if m.phones != nil {
 		errs = append(errs, m.phones.Close())
 	}

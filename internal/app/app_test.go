@@ -52,6 +52,9 @@ func (l *buffer) String() string {
 // run starts a pincall on a folder with a configuration.
 func run(t *testing.T, dir, config string, env map[string]string) *running {
 	t.Helper()
+	if !strings.Contains(config, "stop_after:") { // a test does not wait for simulated calls
+		config = "stop_after: 100ms\n" + config
+	}
 	if err := os.WriteFile(filepath.Join(dir, "pincall.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}

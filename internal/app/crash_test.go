@@ -183,6 +183,9 @@ func TestKillWhileDialling(t *testing.T) {
 	}
 }
 
+// enoughStarts is how many must have been acknowledged to say anything.
+const enoughStarts = 50
+
 // Killed again and again under load: every acknowledged start is on record, no
 // number is called twice, and what was not called says why.
 func TestKillAtAnyMoment(t *testing.T) {
@@ -194,7 +197,8 @@ func TestKillAtAnyMoment(t *testing.T) {
 	var mu sync.Mutex
 	acknowledged := map[string]string{} // id by number
 	next := 0
-	for range 6 {
+	// On a busy machine a round may do little.
+	for round := 0; round < 6 || len(acknowledged) < enoughStarts && round < 30; round++ {
 		v := launch(t, dir, x)
 		ctx, cancel := context.WithCancel(t.Context())
 		var clients sync.WaitGroup
@@ -262,7 +266,7 @@ func audit(t *testing.T, v *victim, x *xoxzotest.Server, acknowledged map[string
 		}
 	}
 	t.Logf("%d starts acknowledged, %d calls placed, %d attempts lost from sight", len(acknowledged), len(x.Calls()), lost)
-	if len(acknowledged) < 50 {
+	if len(acknowledged) < enoughStarts {
 		t.Error("too few starts to say anything")
 	}
 }

@@ -97,7 +97,8 @@ func ReadKeyFile(data string) (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// RunningServer gives the address of the server that works on the folder.
+// RunningServer gives the address of the server that works on the folder:
+// host:port, and with TLS https://host:port.
 func RunningServer(data string) (addr string, ok bool) {
 	if !locked(data) {
 		return "", false
@@ -106,5 +107,14 @@ func RunningServer(data string) (addr string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	return strings.TrimSpace(string(b)), true
+	addr, _, _ = strings.Cut(string(b), "\n")
+	return addr, true
+}
+
+// RunningCertificate is the file of the certificate by which that server is
+// known; empty without TLS.
+func RunningCertificate(data string) string {
+	b, _ := os.ReadFile(filepath.Join(data, addressFile)) // it is gone: the server has stopped
+	_, rest, _ := strings.Cut(string(b), "\n")
+	return strings.TrimSpace(rest)
 }

@@ -6,8 +6,10 @@ import (
 	"log"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/pincall/pincall/internal/api"
 	"github.com/pincall/pincall/internal/carrier"
@@ -18,10 +20,16 @@ import (
 	"github.com/pincall/pincall/internal/web"
 )
 
+// streamPoll is how often an event stream looks for news that it was not told:
+// with one process on a folder there should be none.
+const streamPoll = 5 * time.Second
+
 // handler puts the front ends together.
-func (m *Main) handler(routes []carrier.Route) (http.Handler, error) {
-	mux := edge.New(edge.Config{Keys: m.base.dir, Tokens: m.core, Log: m.cfg.Log})
-	err := api.Register(mux, api.Config{Core: m.core, Ready: m.ready, Version: Version()})
+func (m *Main) handler(routes []carrier.Route, proxies []netip.Prefix) (*edge.Mux, error) {
+	mux := edge.New(edge.Config{Keys: m.base.dir, Tokens: m.core, Accounts: m.base.dir, Log: m.cfg.Log,
+		Proxies: proxies, Observe: m.stats.metrics.request})
+	err := api.Register(mux, api.Config{Core: m.core, Directory: m.base.dir, Records: m.core, Ready: m.ready, Version: Version(),
+		Streams: api.StreamTimes{Poll: streamPoll}})
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +74,7 @@ type phones struct{ sim *sim.Carrier }
 // Phone shows one phone.
 func (p phones) Phone(account string, n phone.Number) web.Phone {
 	s := p.sim.Phone(account, n)
-	return web.Phone{State: s.State, Heard: s.Heard, Messages: s.Messages, Gate: s.Gate}
+	return web.Phone{State: s.State, Heard: s.Heard, Messages: s.Messages, Gate: s.Gate, Dialled: s.Dialled}
 }
 
 // Answer takes the call that rings.

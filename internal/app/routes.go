@@ -18,7 +18,9 @@ var routeName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 // routes builds the configured carriers, in order of preference.
 func (c Config) routes(f File) ([]carrier.Route, *sim.Carrier, error) {
 	if len(f.Routes) == 0 {
-		f.Routes = []RouteFile{{Carrier: "sim"}}
+		var phones *sim.Carrier
+		route, err := c.route(RouteFile{Carrier: "sim", Name: "sim"}, f, &phones)
+		return []carrier.Route{route}, phones, err
 	}
 	var out []carrier.Route
 	var phones *sim.Carrier
@@ -62,6 +64,9 @@ func (c Config) route(r RouteFile, f File, phones **sim.Carrier) (carrier.Route,
 		if strings.Trim(strings.TrimPrefix(r.Caller, "+"), "0123456789") != "" {
 			return carrier.Route{}, errors.New("caller: write the number in digits")
 		}
+		if addr, plain := strings.CutPrefix(r.BaseURL, "http://"); plain && !loopback(withPort(addr)) {
+			return carrier.Route{}, errors.New("base_url: use https: credentials and codes would travel in clear")
+		}
 		cfg := client.ConfigFromEnv(c.Getenv)
 		if r.BaseURL != "" {
 			cfg.BaseURL = r.BaseURL
@@ -74,6 +79,15 @@ func (c Config) route(r RouteFile, f File, phones **sim.Carrier) (carrier.Route,
 		return carrier.Route{}, errors.New("carrier is missing: choose sim or xoxzo")
 	}
 	return carrier.Route{}, errors.New("there is no such carrier: choose sim or xoxzo")
+}
+
+// withPort is host and port of an address's rest.
+func withPort(rest string) string {
+	host, _, _ := strings.Cut(rest, "/")
+	if !strings.Contains(host, ":") {
+		host += ":80"
+	}
+	return host
 }
 
 // callbackURL is what a route's callbacks begin with; empty without a public
