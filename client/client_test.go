@@ -35,7 +35,7 @@ type recorder struct {
 func (s *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	s.got = append(s.got, seen{
-		Method: r.Method, Path: r.URL.EscapedPath(), Body: string(body),
+		Method: r.Method, Path: r.URL.RequestURI(), Body: string(body),
 		once: r.Header.Get("Idempotency-Key"), auth: r.Header.Get("Authorization"),
 	})
 	w.WriteHeader(s.status)

@@ -37,6 +37,7 @@ type request struct {
 	op     string // for errors
 	method string
 	path   string
+	query  url.Values
 	body   func() ([]byte, error) // nil: none
 	once   string                 // Idempotency-Key; empty: none
 	safe   bool                   // may be sent again
@@ -54,6 +55,15 @@ func post[B any](op string, body B, opts []Option, path ...string) request {
 		o(&r)
 	}
 	return r
+}
+
+// put replaces and remove deletes what is there: to do so again changes nothing.
+func put[B any](op string, body B, path ...string) request {
+	return request{op: op, method: http.MethodPut, path: join(path), safe: true, body: func() ([]byte, error) { return json.Marshal(body) }}
+}
+
+func remove(op string, path ...string) request {
+	return request{op: op, method: http.MethodDelete, path: join(path), safe: true}
 }
 
 // join escapes path segments: an id cannot lead to another place.
@@ -175,7 +185,11 @@ func (c *Client) request(ctx context.Context, r request) (*http.Request, error) 
 		}
 		body = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, body)
+	at := c.base + r.path
+	if len(r.query) > 0 {
+		at += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, at, body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errRequest, withoutURL(err))
 	}

@@ -34,6 +34,7 @@ type PhoneState struct {
 	Heard    []string `json:"heard"`    // of the present or last call, in order
 	Messages []string `json:"messages"` // all of them, oldest first
 	Gate     string   `json:"gate"`     // the gate that waits for keys; empty or none: no gate
+	Dialled  string   `json:"dialled"`  // the extension, as far as it was dialled
 }
 
 // State shows the phone.

@@ -50,6 +50,25 @@ type StartRequest struct {
 	Amount   string `json:"amount,omitempty"`
 	Currency string `json:"currency,omitempty"`
 	Payee    string `json:"payee,omitempty"`
+	// Extension is dialled after the answer: digits, * and #, with the pauses w
+	// (half a second) and W (a second).
+	Extension string `json:"extension,omitempty"`
+	Told
+}
+
+// Told is what a request tells beside the number. It decides nothing: the server
+// keeps it encrypted, and shows it to the account's keys.
+type Told struct {
+	Consent  *Consent          `json:"consent,omitempty"`
+	ClientIP string            `json:"client_ip,omitempty"` // the person's, not yours
+	UserRef  string            `json:"user_ref,omitempty"`  // your name for the person
+	Metadata map[string]string `json:"metadata,omitempty"`  // at most 10 pairs
+}
+
+// Consent is when (RFC 3339) and how the person agreed to be called.
+type Consent struct {
+	At  string `json:"at"`
+	How string `json:"how,omitempty"`
 }
 
 // Step is one step of a workflow.
@@ -105,6 +124,7 @@ type Verification struct {
 	Locale  string `json:"locale"`
 	Gate    string `json:"gate"`
 	Purpose string `json:"purpose,omitempty"`
+	Told           // as the start told it
 
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
@@ -147,7 +167,12 @@ type Attempt struct {
 	GatePassed bool      `json:"gate_passed,omitempty"`
 	Readouts   int       `json:"readouts"` // how often the whole code was read
 	CreatedAt  time.Time `json:"created_at"`
-	EndedAt    time.Time `json:"ended_at,omitzero"`
+	// Zero: not yet, or never.
+	DialledAt    time.Time `json:"dialled_at,omitzero"`
+	RungAt       time.Time `json:"rung_at,omitzero"`
+	AnsweredAt   time.Time `json:"answered_at,omitzero"`
+	GatePassedAt time.Time `json:"gate_passed_at,omitzero"`
+	EndedAt      time.Time `json:"ended_at,omitzero"`
 }
 
 // Checked is the result of one guess.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -32,6 +33,7 @@ type server struct {
 	*client.Client
 	keyFrom string       // where the key was found, for errors
 	absent  string       // what to do when nothing answers there
+	pinned  string       // file of the certificate that the server must have; empty: as the system has it
 	close   func() error // ends the server of this process; else nothing
 }
 
@@ -39,6 +41,8 @@ const (
 	// comingPatience is how long a server may take to start or to stop.
 	comingPatience = 2 * time.Second
 	comingLook     = 50 * time.Millisecond
+	// requestTimeout bounds one request, as the client does without our transport.
+	requestTimeout = 30 * time.Second
 )
 
 // connect finds the server: the one named, the one that runs on the data
@@ -96,12 +100,18 @@ func (f serverFlags) remote(data string, sys system) (*server, error) {
 // while: who may write to the folder may do that.
 func (f serverFlags) local(ctx context.Context, data, addr string, sys system) (*server, error) {
 	const absent = "it has stopped: start one with pincall serve, or try again in a moment"
+	var pinned string
+	if strings.HasPrefix(addr, "https://") {
+		pinned = app.RunningCertificate(data)
+	} else {
+		addr = "http://" + addr
+	}
 	key, from, err := f.key(data, sys)
 	if !errors.Is(err, errNoKey) {
 		if err != nil {
 			return nil, err
 		}
-		return reach("http://"+addr, key, server{keyFrom: from, absent: absent})
+		return reach(addr, key, server{keyFrom: from, absent: absent, pinned: pinned})
 	}
 	admin, err := app.OpenAdminExisting(ctx, data)
 	if err != nil {
@@ -114,7 +124,7 @@ func (f serverFlags) local(ctx context.Context, data, addr string, sys system) (
 	end := func() error {
 		return errors.Join(admin.Revoke(context.WithoutCancel(ctx), app.DefaultAccount, made.ID), admin.Close())
 	}
-	s, err := reach("http://"+addr, client.Secret(token.Reveal()), server{keyFrom: "this command", absent: absent})
+	s, err := reach(addr, client.Secret(token.Reveal()), server{keyFrom: "this command", absent: absent, pinned: pinned})
 	if err != nil {
 		return nil, errors.Join(err, end())
 	}
@@ -124,7 +134,12 @@ func (f serverFlags) local(ctx context.Context, data, addr string, sys system) (
 
 // reach fills in the connection.
 func reach(address string, key client.Secret, s server) (*server, error) {
-	c, err := client.New(client.Config{BaseURL: address, Key: key})
+	cfg := client.Config{BaseURL: address, Key: key}
+	if s.pinned != "" {
+		transport := &http.Transport{TLSClientConfig: app.PinnedTLS(s.pinned), ForceAttemptHTTP2: true}
+		cfg.HTTPClient = &http.Client{Transport: transport, Timeout: requestTimeout}
+	}
+	c, err := client.New(cfg)
 	if err != nil { // the address has been judged
 		return nil, usagef("%s holds no API key: write one key there, and nothing else", s.keyFrom)
 	}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/pincall/pincall/client"
 )
@@ -24,6 +26,7 @@ type fakeServer struct {
 	got     []string      // method and path of what changed something, keys and codes
 	once    []string      // Idempotency-Keys of the starts
 	started chan struct{} // the first start is announced here and gets no answer; nil: it gets one
+	news    chan struct{} // each becomes an event; nil: there is no event stream
 	srv     *httptest.Server
 }
 
@@ -67,6 +70,12 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case strings.HasSuffix(r.URL.Path, "/events") && f.news == nil: // an older server
+		w.WriteHeader(http.StatusNotFound)
+	case strings.HasSuffix(r.URL.Path, "/events"):
+		f.mu.Unlock()
+		f.stream(w, r)
+		f.mu.Lock()
 	case r.Method == http.MethodGet:
 		f.advance()
 		answer(w, f.v)
@@ -80,6 +89,21 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, map[string]string{"code": "attempt_in_progress", "detail": "a call is on its way"})
 	default:
 		answer(w, f.v)
+	}
+}
+
+// stream sends an event for each of f.news.
+func (f *fakeServer) stream(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	for id := 1; ; id++ {
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-r.Context().Done():
+			return
+		case <-f.news:
+			_, _ = fmt.Fprintf(w, "id: %d\ndata: {\"type\":\"news\"}\n\n", id)
+			time.Sleep(100 * time.Millisecond) // so that each is looked at
+		}
 	}
 }
 

@@ -22,7 +22,8 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// errNotApproved ends call and check, which have said so in their own words.
+// errNotApproved ends call, check and doctor, which have said so in their own
+// words.
 var errNotApproved = errors.New("not approved")
 
 // report tells an error in one line and gives the exit status.

@@ -10,7 +10,6 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/app"
@@ -21,6 +20,7 @@ type keyCmd struct {
 	New    keyNewCmd    `cmd:"" help:"Make a key and print it: it is shown this once."`
 	List   keyListCmd   `cmd:"" help:"List the keys, without their secrets."`
 	Revoke keyRevokeCmd `cmd:"" help:"End a key; a running server refuses it within two seconds."`
+	Rotate rotateCmd    `cmd:"" help:"The same as keyring rotate: encrypt with a new key from now on."`
 }
 
 // folderFlags say where things are kept, and whose they are.
@@ -67,8 +67,8 @@ func (c keyNewCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	if utf8.RuneCountInString(c.Name) > longestName || !utf8.ValidString(c.Name) || strings.ContainsFunc(c.Name, unprintable) {
-		return usagef("--name: want at most %d printable characters", longestName)
+	if err := account.CheckLabel(c.Name); err != nil {
+		return usagef("--name: %w", err)
 	}
 	return c.with(ctx, sys, app.OpenAdmin, func(admin *app.Admin) error {
 		token, _, err := admin.NewKey(ctx, c.Account, c.Name, scopes)
@@ -96,9 +96,6 @@ func parseScopes(names []string) ([]account.Scope, error) {
 	}
 	return out, nil
 }
-
-// longestName is in characters.
-const longestName = 64
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 

@@ -33,12 +33,19 @@ type system struct {
 
 // commands are the command line.
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Call    callCmd    `cmd:"" help:"Verify a number, here and now, with this terminal as the screen."`
-	Check   checkCmd   `cmd:"" help:"Check the code that a person typed."`
-	Say     sayCmd     `cmd:"" help:"Print what a person would hear, or read, for a code."`
-	Key     keyCmd     `cmd:"" help:"Make, list and revoke API keys."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the server."`
+	Call     callCmd     `cmd:"" help:"Verify a number, here and now, with this terminal as the screen."`
+	Check    checkCmd    `cmd:"" help:"Check the code that a person typed."`
+	Say      sayCmd      `cmd:"" help:"Print what a person would hear, or read, for a code."`
+	Key      keyCmd      `cmd:"" help:"Make, list and revoke API keys."`
+	Doctor   doctorCmd   `cmd:"" help:"Look for weakened settings and missing parts, and say what to do."`
+	Account  accountCmd  `cmd:"" help:"Make, list, disable and enable accounts."`
+	Template templateCmd `cmd:"" help:"Give a service its own words for a language."`
+	Audit    auditCmd    `cmd:"" help:"Show what was done to an account, and by whom."`
+	Erase    eraseCmd    `cmd:"" help:"Remove a person: everything that is kept of a number."`
+	Backup   backupCmd   `cmd:"" help:"Copy the database to a new file, while the server runs."`
+	Keyring  keyringCmd  `cmd:"" help:"Rotate the keys that the database is encrypted with."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 func main() {

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 
 	"github.com/pincall/pincall/internal/app"
@@ -14,8 +14,8 @@ import (
 type serveCmd struct {
 	Listen string `help:"Address and port [127.0.0.1:8420]; port 0 takes a free one." placeholder:"ADDR"`
 	Data   string `help:"Data folder [$$PINCALL_DATA, else ~/.local/share/pincall]." placeholder:"DIR"`
-	Config string `help:"Configuration file [pincall.yaml in the data folder]." placeholder:"FILE"`
-	Log    string `help:"How the log on stderr is written: text or json." enum:"text,json" default:"text"`
+	Config string `help:"Configuration file [$$PINCALL_CONFIG, else pincall.yaml in the data folder]." placeholder:"FILE"`
+	Log    string `help:"How the log on stderr is written: text or json [the configuration's; text]." placeholder:"FORMAT"`
 }
 
 // Run serves until ctx ends, then lets the calls in progress finish. The server
@@ -24,17 +24,16 @@ func (c serveCmd) Run(ctx context.Context, sys system) error {
 	if err := checkListen(c.Listen); err != nil {
 		return err
 	}
+	if !slices.Contains([]string{"", "text", "json"}, c.Log) {
+		return usagef(`--log must be one of "text","json"`)
+	}
 	data, err := dataFolder(c.Data, sys)
 	if err != nil {
 		return err
 	}
-	var handler slog.Handler = slog.NewTextHandler(sys.Err, nil)
-	if c.Log == "json" {
-		handler = slog.NewJSONHandler(sys.Err, nil)
-	}
 	server, err := app.New(ctx, app.Config{
 		Listen: c.Listen, Data: data, ConfigFile: c.Config,
-		Getenv: sys.Getenv, Log: slog.New(handler), Stdout: sys.Out,
+		Getenv: sys.Getenv, LogFormat: c.Log, Stderr: sys.Err, Stdout: sys.Out,
 	})
 	if err != nil {
 		return err

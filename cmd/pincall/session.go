@@ -16,9 +16,12 @@ import (
 )
 
 const (
-	// lookEvery is how often the verification is looked at: a person takes it
-	// for at once.
+	// lookEvery is how often the verification is looked at where nobody tells of
+	// what happens: a person takes it for at once.
 	lookEvery = 300 * time.Millisecond
+	// lookSeldom is how often where the server does: for the little that is no
+	// event, such as how often the code was read.
+	lookSeldom = 2 * time.Second
 	// cancelTimeout bounds each request of the cancellation after an interrupt.
 	cancelTimeout = 5 * time.Second
 
@@ -80,8 +83,11 @@ func (s *session) interruptedStart(ctx context.Context, req client.StartRequest,
 
 // run goes on until the verification has ended: nil says approved.
 func (s *session) run(ctx context.Context, lines <-chan string) error {
-	tick := time.NewTicker(lookEvery)
+	news, tick := s.watch(ctx), time.NewTicker(lookSeldom)
 	defer tick.Stop()
+	if !s.phone.lost { // the simulated phone tells nobody what it hears
+		tick.Reset(lookEvery)
+	}
 	for !s.over() {
 		var typed <-chan string // nil, which is never ready, before the phone rings
 		if s.asked && !s.inputEnd {
@@ -96,6 +102,12 @@ func (s *session) run(ctx context.Context, lines <-chan string) error {
 			s.inputEnd = !ok
 			s.out.entered()
 			err = s.typed(ctx, line)
+		case _, ok := <-news:
+			if !ok { // never, or never again
+				news = nil
+				tick.Reset(lookEvery)
+			}
+			err = s.look(ctx)
 		case <-tick.C:
 			err = s.look(ctx)
 		}
@@ -108,6 +120,25 @@ func (s *session) run(ctx context.Context, lines <-chan string) error {
 		}
 	}
 	return s.result(ctx)
+}
+
+// watch gives a channel that yields when something has happened, and is closed
+// when nothing more will be told: by a server without event streams at once.
+func (s *session) watch(ctx context.Context) <-chan struct{} {
+	news := make(chan struct{}, 1)
+	go func() {
+		defer close(news)
+		for _, err := range s.server.Events(ctx, s.id, 0) {
+			if err != nil {
+				return // the next look tells what is wrong
+			}
+			select {
+			case news <- struct{}{}:
+			default: // there is news already
+			}
+		}
+	}()
+	return news
 }
 
 // over says that the verification has ended, or that nothing can happen any

@@ -207,3 +207,28 @@ func TestProgress(t *testing.T) {
 		}
 	}
 }
+
+// A server that tells of events is looked at when it does, long before the next
+// look is due.
+func TestEventsAreLookedAtAtOnce(t *testing.T) {
+	t.Parallel()
+	f, c := newFake(t)
+	f.noPhone, f.news = true, make(chan struct{})
+	out, typing, ended := hold(t.Context(), t, c, false)
+	began := time.Now()
+	for range 3 { // a look moves the call on by one state
+		select {
+		case f.news <- struct{}{}:
+		case <-time.After(10 * time.Second):
+			t.Fatal("nobody listens for events")
+		}
+	}
+	out.waitFor(t, "ringing")
+	if took := time.Since(began); took > lookSeldom {
+		t.Errorf("it took %v", took)
+	}
+	write(t, typing, fakeCode)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
