@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -63,8 +64,8 @@ func (s *server) erase() {
 	add[Erased](s, op, func(ctx context.Context, in *eraseInput) (answer, error) {
 		who := in.request.Caller
 		did, err := s.cfg.Records.Erase(ctx, who, verify.EraseRequest{Number: in.Body.Number, ForgetBlocks: in.Body.ForgetBlocks})
-		if err == nil && s.cfg.Directory != nil && did.Verifications+did.Limits+did.Answers > 0 {
-			err = s.clerk(in.Asked).Erased(ctx, did.Verifications)
+		if s.cfg.Directory != nil && did.Verifications+did.Limits+did.Answers > 0 { // also where the files could not be scrubbed
+			err = errors.Join(err, s.clerk(in.Asked).Erased(ctx, did.Verifications))
 		}
 		return told(http.StatusOK, Erased(did), err, "account")
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/pincall/pincall/internal/account"
+	"github.com/pincall/pincall/internal/guard"
 	"github.com/pincall/pincall/internal/secret"
 	"github.com/pincall/pincall/internal/verify"
 )
@@ -20,19 +21,20 @@ import (
 func EraseNumber(ctx context.Context, data string, req verify.EraseRequest) (verify.Erased, error) {
 	var did verify.Everywhere
 	err := onFolder(ctx, data, func(b *base) error {
-		core, err := verify.New(verify.Config{Store: b.store, Keys: b.keys, Services: b.dir})
+		core, err := verify.New(verify.Config{
+			Store: b.store, Keys: b.keys, Services: b.dir,
+			// The server's limits are not known here: what it counts of accounts is
+			// kept for as long as any could want it.
+			Limits: guard.Limits{AccountStarts: guard.Limit{Window: 366 * 24 * time.Hour}},
+		})
 		if err != nil {
 			return err
 		}
-		if did, err = core.EraseEverywhere(ctx, req); err != nil {
-			return err
+		did, err = core.EraseEverywhere(ctx, req)
+		for acc, n := range did.Accounts { // also where the files could not be scrubbed
+			err = errors.Join(err, b.dir.Clerk(acc, account.ByCLI).Erased(ctx, n))
 		}
-		for acc, n := range did.Accounts {
-			if err := b.dir.Clerk(acc, account.ByCLI).Erased(ctx, n); err != nil {
-				return err
-			}
-		}
-		return nil
+		return err
 	})
 	return did.Erased, err
 }
@@ -98,12 +100,13 @@ func (m *Main) watchKeyring(ctx context.Context) {
 		if err != nil || seen != nil && os.SameFile(seen, now) && seen.ModTime().Equal(now.ModTime()) {
 			continue
 		}
-		seen = now
 		switch changed, err := m.base.keys.Reload(path); {
-		case err != nil:
+		case err != nil: // it is tried again
 			m.cfg.Log.Error("the keyring's file cannot be used: the keys in use stay", "error", err)
+			continue
 		case changed:
 			m.cfg.Log.Info("the keyring was replaced", "current", m.base.keys.Current())
 		}
+		seen = now
 	}
 }

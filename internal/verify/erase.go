@@ -111,7 +111,8 @@ func (c *Core) erase(ctx context.Context, account string, req EraseRequest) (Eve
 		}
 	}
 	if err := c.cfg.Store.Scrub(ctx); err != nil {
-		return sum, storeError(fmt.Errorf("scrub: %w", err))
+		return sum, &Error{Code: Unavailable, RetryAfter: time.Second, Err: fmt.Errorf("scrub: %w", err),
+			Message: "the rows are deleted, and copies of them may still be in the files: ask for the same again"}
 	}
 	return sum, nil
 }

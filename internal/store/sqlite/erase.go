@@ -77,19 +77,21 @@ func (s *Store) Followed(ctx context.Context, verifications []string) (bool, err
 // Erase deletes verifications and what belongs to them, all or nothing.
 func (s *Store) Erase(ctx context.Context, e verify.Erasure) (verify.Erased, error) {
 	var did verify.Erased
+	var marks [][]byte
 	err := s.write(ctx, func(t *tx) error {
-		did = verify.Erased{}
-		err := t.erase(e, &did, &s.traces)
+		did, marks = verify.Erased{}, nil
+		err := t.erase(e, &did, &marks)
 		t.broken = t.broken || err != nil // something may be deleted already
 		return err
 	})
 	if err != nil {
 		return verify.Erased{}, fmt.Errorf("erase: %w", err)
 	}
+	s.traces.add(marks...)
 	return did, nil
 }
 
-func (t *tx) erase(e verify.Erasure, did *verify.Erased, marks *traces) error {
+func (t *tx) erase(e verify.Erasure, did *verify.Erased, marks *[][]byte) error {
 	keys := make(map[string]bool)
 	for _, k := range e.LimitKeys {
 		keys[k] = true
@@ -101,7 +103,7 @@ func (t *tx) erase(e verify.Erasure, did *verify.Erased, marks *traces) error {
 			keys[key] = true
 			accounts[id] = r.text()
 			for range 5 {
-				marks.add(r.bytes())
+				*marks = append(*marks, r.bytes())
 			}
 			return nil
 		}, id)
@@ -113,7 +115,7 @@ func (t *tx) erase(e verify.Erasure, did *verify.Erased, marks *traces) error {
 		}
 	}
 	if e.Account == "" { // otherwise another account may have the number
-		marks.add(e.Index)
+		*marks = append(*marks, e.Index)
 	}
 	for _, id := range e.Verifications {
 		if err := t.eraseOne(id, accounts[id], did); err != nil {
@@ -126,7 +128,7 @@ func (t *tx) erase(e verify.Erasure, did *verify.Erased, marks *traces) error {
 			return err
 		}
 		if did.BlocksKept == kept {
-			marks.add([]byte(key))
+			*marks = append(*marks, []byte(key))
 		}
 	}
 	return t.drop(&did.Answers, deleteUnknown, e.Account, e.Account)
@@ -196,32 +198,37 @@ var errNotScrubbed = errors.New("what was deleted is still in the write-ahead lo
 // were before are nowhere any more. A reader or a writer can be in the way, here
 // or in another process. Then it looks for what was erased in the whole file; a
 // copy that a page has kept from when its rows were moved costs a VACUUM, which
-// writes the whole file anew.
+// writes the whole file anew. A large file is not searched: see largest.
 func (s *Store) Scrub(ctx context.Context) error {
 	c, err := connect(ctx, s.path, false)
 	if err != nil {
 		return fmt.Errorf("scrub: %w", err)
 	}
-	return errors.Join(s.scrub(ctx, c), c.close())
+	// A checkpoint that waited for readers would keep writers waiting, too:
+	// emptyLog tries again instead.
+	err = runScript(c, "PRAGMA busy_timeout = 0")
+	if err == nil {
+		err = s.scrub(ctx, c)
+	}
+	return errors.Join(err, c.close())
 }
 
 func (s *Store) scrub(ctx context.Context, c *conn) error {
 	if err := emptyLog(ctx, c); err != nil {
 		return err
 	}
-	found, err := s.traces.in(s.path)
-	if err != nil {
+	marks := s.traces.take()
+	found, err := s.traces.in(ctx, s.path, marks)
+	if err == nil && found {
+		err = runScript(c, "PRAGMA busy_timeout = 5000; VACUUM; PRAGMA busy_timeout = 0")
+		if err == nil {
+			err = emptyLog(ctx, c)
+		}
+	}
+	if err != nil { // the next erasure looks for them again
+		s.traces.add(marks...)
 		return fmt.Errorf("scrub: %w", err)
 	}
-	if found {
-		if err := runScript(c, "VACUUM"); err != nil {
-			return fmt.Errorf("scrub: %w", err)
-		}
-		if err := emptyLog(ctx, c); err != nil {
-			return err
-		}
-	}
-	s.traces.clear()
 	return nil
 }
 

@@ -202,8 +202,7 @@ func TestScrubFindsWhatPagesKeep(t *testing.T) {
 	}
 	for what, want := range map[string]bool{mark: true, "nothing like it": false} {
 		var tr traces
-		tr.add([]byte(what))
-		if found, err := tr.in(path); err != nil || found != want {
+		if found, err := tr.in(t.Context(), path, [][]byte{[]byte(what)}); err != nil || found != want {
 			t.Errorf("%q found: %v, %v", what, found, err)
 		}
 		if err := tr.close(); err != nil {
