@@ -83,7 +83,13 @@ func TestHintComesAgain(t *testing.T) {
 	f.phone = client.PhoneState{State: client.PhoneEnded, Heard: []string{"good-bye"}}
 	f.v.Attempts[0].State, f.v.Attempts[0].Outcome = client.StateEnded, "heard"
 	f.mu.Unlock()
-	out.waitFor(t, "phone: good-bye\n"+hint) // or the code could come before it
+	out.waitFor(t, "good-bye")
+	for range 1000 { // the code must not come before the hint
+		if lines := out.lines(); lines[len(lines)-1] == hint {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	write(t, typing, fakeCode)
 	if err := <-ended; err != nil {
 		t.Error(err)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/app"
@@ -29,9 +31,9 @@ type templateID struct {
 
 // on acts on the account, in the language that is meant.
 func (c templateID) on(ctx context.Context, sys system, do func(clerk account.Clerk, lang string) error) error {
-	lang, err := script.Match(c.Lang)
-	if err != nil {
-		return usageError{err}
+	lang := c.Lang
+	if !slices.Contains(script.Languages(), lang) {
+		return usagef("LANG: want one of %s: a template is for a language, not for a region", strings.Join(script.Languages(), ", "))
 	}
 	return c.with(ctx, sys, app.OpenAdminExisting, func(admin *app.Admin) error {
 		clerk, err := admin.Clerk(ctx, c.Account)

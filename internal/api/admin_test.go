@@ -162,11 +162,15 @@ func TestTemplates(t *testing.T) {
 	}
 	body := `{"phrases":{"greeting":"Good day. {{brand}} is calling.","bye":"So long."},"sms":"{{brand}}: {{code}}"}`
 	want := api.Template{Lang: "en", SMS: "{{brand}}: {{code}}", Phrases: map[string]string{"greeting": "Good day. {{brand}} is calling.", "bye": "So long."}}
-	if diff := cmp.Diff(want, read[api.Template](t, w.as(key, "PUT "+at+"en-GB", body), 200)); diff != "" {
+	if diff := cmp.Diff(want, read[api.Template](t, w.as(key, "PUT "+at+"en", body), 200)); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(want, read[api.Template](t, w.as(key, "GET "+at+"en", ""), 200)); diff != "" {
 		t.Error(diff)
+	}
+	// A region's would replace its language's.
+	if p := read[edge.Problem](t, w.as(key, "PUT "+at+"en-GB", `{"phrases":{"bye":"Ta."}}`), 422); p.Errors[0].Location != "path.lang" {
+		t.Errorf("got %+v", p)
 	}
 	// Settings and words do not touch each other.
 	s := read[api.Service](t, w.as(key, "PUT /v1/services/one", `{"name":"x"}`), 200)

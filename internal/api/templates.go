@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/edge"
@@ -69,8 +71,8 @@ func judgeTemplate(lang string, body []byte) (script.Template, error) {
 	fault := func(location, reason string) {
 		out.Errors = append(out.Errors, edge.FieldError{Message: reason, Location: location})
 	}
-	if _, err := script.Match(lang); err != nil {
-		fault("path.lang", err.Error())
+	if matched(lang) == "" {
+		fault("path.lang", "want one of "+strings.Join(script.Languages(), ", ")+": a template is for a language, not for a region")
 		return script.Template{}, out
 	}
 	t, err := script.ParseTemplate(lang, body)
@@ -104,13 +106,13 @@ func (s *server) deleteTemplate() {
 	})
 }
 
-// matched is the language that a tag means; an unknown one has no template.
+// matched is the language of a tag; a region's, or an unknown one, has no
+// template.
 func matched(tag string) string {
-	lang, err := script.Match(tag)
-	if err != nil {
+	if !slices.Contains(script.Languages(), tag) {
 		return ""
 	}
-	return lang
+	return tag
 }
 
 func showTemplate(t script.Template) Template {

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ func overrides(f *File, getenv func(string) string, environ []string) error {
 	known := append(slices.Clone(otherVariables[:]), e.known...)
 	for _, pair := range environ {
 		name, _, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, testPrefix) || slices.Contains(known, name) {
+		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, testPrefix) || slices.Contains(known, name) || injected.MatchString(name) {
 			continue
 		}
 		if n := nearest(name, known); n != "" {
@@ -39,6 +40,10 @@ func overrides(f *File, getenv func(string) string, environ []string) error {
 	}
 	return nil
 }
+
+// injected is what Kubernetes puts into every container beside a service that is
+// called pincall, and Docker beside a link.
+var injected = regexp.MustCompile(`^PINCALL_(SERVICE_(HOST|PORT.*)|PORT(_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?)$`)
 
 // environment reads variables and remembers which there could be.
 type environment struct {

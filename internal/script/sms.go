@@ -35,6 +35,9 @@ func SMS(m Message) string {
 func (l *lexicon) sms(m Message) string {
 	vars := l.smsValues(m)
 	t := l.fitting(m.Template)
+	if t != nil && vars["brand"] == "" && strings.Contains(t.SMS, "brand}") {
+		t = nil // a text with a hole where the brand should stand: our own words
+	}
 	var names []string
 	if vars["brand"] != "" && (t == nil || t.SMS == "") {
 		names = append(names, "head")

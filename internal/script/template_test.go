@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pincall/pincall/internal/secret"
 )
 
 const englishTemplate = `
@@ -243,4 +245,24 @@ func FuzzParseTemplate(f *testing.F) {
 			t.Fatal("the text message has no code")
 		}
 	})
+}
+
+// A text that names the brand has a hole where there is none: our own words are
+// sent then.
+func TestTemplateTextWithoutABrand(t *testing.T) {
+	t.Parallel()
+	tmpl, err := ParseTemplate("en", []byte(`{"sms":"{{brand}} code: {{code}}"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := secret.ParseCode("123456")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for brand, want := range map[string]bool{"Acme": true, "": false} {
+		text := SMS(Message{Lang: "en", Code: code, Brand: brand, Template: &tmpl})
+		if strings.HasPrefix(text, "Acme code: ") != want || !want && text != SMS(Message{Lang: "en", Code: code}) {
+			t.Errorf("with the brand %q it is not what it should be", brand)
+		}
+	}
 }

@@ -93,7 +93,7 @@ func (k Keyring) Reload(path string) (bool, error) {
 		return false, fmt.Errorf("reload: %w", err)
 	}
 	have, now := k.in(), loaded.in()
-	if have.index != now.index {
+	if have.index != now.index || !now.continues(have) {
 		return false, fmt.Errorf("reload: %w", ErrOtherKeyring)
 	}
 	if have.current == now.current && slices.Equal(have.order, now.order) {
@@ -101,6 +101,20 @@ func (k Keyring) Reload(path string) (bool, error) {
 	}
 	k.swap(now)
 	return true, nil
+}
+
+// continues says that a keyring is a later state of an earlier one: it has the key
+// that was current, and what both call the same is the same.
+func (in *ring) continues(before *ring) bool {
+	if _, ok := in.keys[before.current]; !ok {
+		return false
+	}
+	for id, k := range before.keys {
+		if mine, ok := in.keys[id]; ok && mine.secret != k.secret {
+			return false
+		}
+	}
+	return true
 }
 
 // KeyMark is how every value sealed with a key begins: for finding out whether anything still needs it.

@@ -162,3 +162,30 @@ func TestReloadWhileInUse(t *testing.T) {
 	close(stop)
 	users.Wait()
 }
+
+// An older state of the file is not taken over: what was sealed since could not
+// be opened any more.
+func TestReloadRefusesAnOlderKeyring(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keyring.json")
+	k, _, err := LoadOrCreateKeyring(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := RotateKeyring(path, time.Now(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := k.Reload(path); !changed || err != nil {
+		t.Fatalf("the rotation: %v, %v", changed, err)
+	}
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := k.Reload(path); changed || !errors.Is(err, ErrOtherKeyring) {
+		t.Errorf("the older file: %v, %v", changed, err)
+	}
+}

@@ -51,14 +51,20 @@ type storedContext struct {
 	Metadata   map[string]string `json:"metadata,omitempty"`
 }
 
+// clocksApart is how far a caller's clock may be ahead of ours.
+const clocksApart = 5 * time.Minute
+
 // parseContext judges what a request tells. Its errors name the field and never
 // a value, nor a name of metadata, which is the caller's as well.
-func parseContext(req StartRequest) (Context, error) {
+func parseContext(req StartRequest, now time.Time) (Context, error) {
 	x := Context{UserRef: req.UserRef, Metadata: req.Metadata}
 	if req.Consent != nil {
 		var err error
 		if x.ConsentAt, err = time.Parse(time.RFC3339, req.Consent.At); err != nil {
 			return x, bad("consent.at", "consent.at is when the person agreed, as RFC 3339 writes it: 2026-01-02T03:04:05Z")
+		}
+		if x.ConsentAt.After(now.Add(clocksApart)) {
+			return x, bad("consent.at", "consent.at is in the future: say when the person agreed")
 		}
 		x.ConsentAt, x.ConsentHow = x.ConsentAt.UTC(), req.Consent.How
 	}

@@ -104,7 +104,7 @@ type wanted struct {
 }
 
 // judge turns a request into what is wanted, or says what is wrong with it.
-func judge(who Caller, svc account.Service, req StartRequest) (wanted, error) {
+func judge(who Caller, svc account.Service, req StartRequest, now time.Time) (wanted, error) {
 	w := wanted{service: svc, purpose: req.Purpose, extension: req.Extension}
 	var err error
 	if w.to, err = phone.Parse(req.To); err != nil {
@@ -139,7 +139,7 @@ func judge(who Caller, svc account.Service, req StartRequest) (wanted, error) {
 	if err := checkExtension(req, w.settings); err != nil {
 		return w, err
 	}
-	if w.context, err = parseContext(req); err != nil {
+	if w.context, err = parseContext(req, now); err != nil {
 		return w, err
 	}
 	return w, w.sayable()

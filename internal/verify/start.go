@@ -38,7 +38,7 @@ func (c *Core) Start(ctx context.Context, who Caller, req StartRequest, once Onc
 	if err != nil {
 		return Answer[Started]{}, internal("read the service", err)
 	}
-	w, err := judge(who, svc, req)
+	w, err := judge(who, svc, req, c.cfg.Now())
 	if err != nil {
 		return Answer[Started]{}, err
 	}
