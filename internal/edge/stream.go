@@ -38,18 +38,23 @@ const streamRetry = 2000
 // retryStream is when it is worth asking for a stream again that was one too many.
 const retryStream = 5 * time.Second
 
+// perAccount is an account's share: a tenth of all, or ten callers' worth, so that
+// its many client tokens cannot take everybody's place.
+func (l StreamLimits) perAccount() int { return max(l.InAll/10, 10*l.PerCaller) }
+
 // streams counts the open streams and closes them all.
 type streams struct {
 	limits StreamLimits
 	mu     sync.Mutex
 	open   map[verify.Caller]int
+	of     map[string]int // by account
 	all    int
 	closed chan struct{} // once they must all end
 	once   sync.Once
 }
 
 func newStreams(l StreamLimits) *streams {
-	return &streams{limits: l.withDefaults(), open: map[verify.Caller]int{}, closed: make(chan struct{})}
+	return &streams{limits: l.withDefaults(), open: map[verify.Caller]int{}, of: map[string]int{}, closed: make(chan struct{})}
 }
 
 // enter counts a stream, if there is room.
@@ -63,10 +68,13 @@ func (s *streams) enter(who verify.Caller) error {
 	switch {
 	case s.open[who] >= s.limits.PerCaller:
 		return full("this credential", s.limits.PerCaller)
+	case s.of[who.Account] >= s.limits.perAccount():
+		return full("this account", s.limits.perAccount())
 	case s.all >= s.limits.InAll:
 		return full("this server", s.limits.InAll)
 	}
 	s.open[who]++
+	s.of[who.Account]++
 	s.all++
 	return nil
 }
@@ -77,6 +85,9 @@ func (s *streams) leave(who verify.Caller) {
 	s.all--
 	if s.open[who]--; s.open[who] == 0 {
 		delete(s.open, who)
+	}
+	if s.of[who.Account]--; s.of[who.Account] == 0 {
+		delete(s.of, who.Account)
 	}
 }
 

@@ -238,3 +238,25 @@ func TestLastEventID(t *testing.T) {
 		}
 	}
 }
+
+// One account's many client tokens leave room for the others.
+func TestStreamsOfOneAccount(t *testing.T) {
+	t.Parallel()
+	s := newStreams(StreamLimits{PerCaller: 2, InAll: 50})
+	for i := range 20 {
+		if err := s.enter(verify.Caller{Account: "greedy", Verification: string(rune('a' + i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := verify.Caller{Account: "greedy", Verification: "z"}
+	if err := s.enter(next); err == nil {
+		t.Error("more than the account's share")
+	}
+	if err := s.enter(verify.Caller{Account: "other", Key: "k"}); err != nil {
+		t.Errorf("another account: %v", err)
+	}
+	s.leave(verify.Caller{Account: "greedy", Verification: "a"})
+	if err := s.enter(next); err != nil {
+		t.Errorf("after one was closed: %v", err)
+	}
+}
