@@ -240,7 +240,7 @@ func (r *running) texted(to string) string {
 		r.ok(err)
 		if n := len(s.Messages); n > 0 {
 			for _, w := range strings.FieldsFunc(s.Messages[n-1], func(c rune) bool { return c < '0' || c > '9' }) {
-				if len(w) == 6 {
+				if len(w) == 6 || len(w) == 10 {
 					return w
 				}
 			}
@@ -256,6 +256,7 @@ func (r *running) texted(to string) string {
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	tenDigits(t, dir)
 	r := run(t, dir, limitless, nil)
 	first := r.begin(client.StartRequest{To: "+818012345671", Channel: "sms", Locale: "en"})
 	second := r.begin(client.StartRequest{To: "+818012345672", Channel: "sms", Locale: "en"})
@@ -289,4 +290,8 @@ func TestRotation(t *testing.T) {
 	r = run(t, dir, limitless, nil)
 	right(r, second.ID, two)
 	right(r, third.ID, three)
+	r.stop()
+	for to, code := range map[string]string{"+818012345671": one, "+818012345672": two, "+818012345673": three} {
+		searchFolder(t, "rotated", dir, forms(code, to))
+	}
 }

@@ -13,7 +13,9 @@ import (
 const (
 	// No index: an erasure is rare, and an index would cost every start.
 	selectNumbered = `SELECT account, id FROM verifications WHERE number_index = ? AND (account = ? OR ? = '')`
-	selectBrands   = `SELECT account, id FROM services WHERE account = ? OR ? = ''`
+	// Statistics remember services that were deleted: their counters are still there.
+	selectBrands = `SELECT account, id FROM services WHERE account = ?1 OR ?2 = ''
+		UNION SELECT account, service FROM statistics WHERE account = ?1 OR ?2 = ''`
 	selectFollowed = `SELECT 1 FROM attempts AS a JOIN jobs AS j ON j.subject = a.id JOIN nodes ON nodes.id = j.node
 		WHERE a.verification = ? AND a.state <> 'ended' AND a.channel = 'voice' AND alive_until >= ?`
 

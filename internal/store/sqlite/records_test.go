@@ -228,3 +228,21 @@ func (s *Store) commitsAndPages(t *testing.T) string {
 	}
 	return fmt.Sprintf("%x %d", b[24:28], len(b))
 }
+
+// The counters of a service that was deleted are found by what is left of it.
+func TestBrandsOfDeletedServices(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	if err := s.write(t.Context(), func(x *tx) error {
+		_, err := x.exec(`INSERT INTO statistics VALUES ('a', '2026-01-02', 'gone', 'JP', 'sms', 'approved', 'delivered', 1, 0, 1)`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for account, want := range map[string]int{"a": 1, "": 1, "b": 0} {
+		got, err := s.Brands(t.Context(), account)
+		if err != nil || len(got) != want {
+			t.Errorf("account %q: %v, %v", account, got, err)
+		}
+	}
+}
