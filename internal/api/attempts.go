@@ -34,11 +34,7 @@ func (s *server) attempts() {
 			Description: "Lists every call and message of a verification with its times and how it ended. An API key is also told whether the phone may have rung, and whose fault the end was.",
 		},
 	}, func(ctx context.Context, in *One) (answer, error) {
-		id, err := in.id()
-		if err != nil {
-			return answer{}, err
-		}
-		v, err := s.cfg.Core.Get(ctx, in.request.Caller, id)
+		v, err := s.one(ctx, in)
 		if err != nil {
 			return answer{}, err
 		}
