@@ -28,6 +28,7 @@ var lines = [][]string{
 	{"internal/carrier"},
 	{"internal/sipcall/siptest"},
 	{"internal/speech", "internal/sipcall"},
+	{"internal/media"},
 	{"internal/account", "internal/jobs"},
 	{"internal/script", "internal/audio"},
 	{"internal/phone", "internal/outcome"},
@@ -64,8 +65,9 @@ var deny = []struct {
 
 // only is all that a package may import of this module.
 var only = map[string][]string{
-	"internal/sipcall":         {"internal/audio"},
-	"internal/sipcall/siptest": {"internal/audio", "internal/sipcall"},
+	"internal/sipcall":         {"internal/audio", "internal/media"},
+	"internal/sipcall/siptest": {"internal/audio", "internal/media", "internal/sipcall"},
+	"internal/media":           {"internal/audio"},
 	"client":                   {},
 	"xoxzo":                    {},
 	"xoxzo/xoxzotest":          {"xoxzo"},
