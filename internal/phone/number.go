@@ -51,15 +51,12 @@ func Parse(s string) (Number, error) {
 	if phonenumbers.Format(p, phonenumbers.E164) != s {
 		return Number{}, invalid("write it as E.164 without the trunk 0 or any other prefix that is dialled only inside the country")
 	}
-	if !phonenumbers.IsValidNumber(p) {
+	// A number of no kind is what IsValidNumber calls invalid; asking for the kind alone halves the search in the tables.
+	kind := phonenumbers.GetNumberType(p)
+	if kind == phonenumbers.UNKNOWN {
 		return Number{}, invalid("its country has no such number: check its length and area code")
 	}
-	return Number{
-		e164:    unique.Make(s),
-		country: country(p),
-		calling: int(p.GetCountryCode()),
-		kind:    phonenumbers.GetNumberType(p),
-	}, nil
+	return Number{e164: unique.Make(s), country: country(p), calling: int(p.GetCountryCode()), kind: kind}, nil
 }
 
 // shape checks what E.164 says of any number, before a table is asked.
