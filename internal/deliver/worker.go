@@ -183,7 +183,7 @@ const maxLease = 64
 
 // take leases and starts what there is room for, and says how many.
 func (w *Worker) take(ctx context.Context) int {
-	room := min(w.cfg.Slots-w.inProgress(), maxLease)
+	room := min(w.room(), maxLease)
 	if room <= 0 || w.stopping.Load() || !w.fresh() {
 		return 0
 	}
@@ -218,6 +218,9 @@ func (w *Worker) begin(j jobs.Job) {
 
 // untilDue is how long there is nothing to do, as far as is known.
 func (w *Worker) untilDue(ctx context.Context) time.Duration {
+	if w.room() <= 0 { // the next job that ends wakes us; nothing need be read until then
+		return pollEvery
+	}
 	due, ok, err := w.cfg.Queue.NextDue(ctx)
 	if err != nil || !ok {
 		return pollEvery
@@ -244,6 +247,9 @@ func (w *Worker) inProgress() int {
 	defer w.mu.Unlock()
 	return len(w.active) - w.parked
 }
+
+// room is how many more jobs may be taken.
+func (w *Worker) room() int { return w.cfg.Slots - w.inProgress() }
 
 // park gives back the place of a message that is only followed from now on,
 // until the function that it gives is called.
