@@ -54,11 +54,15 @@ func (c Codec) Decode(dst []int16, src []byte) {
 
 const ulawBias = 33 // in 14-bit samples
 
+// toULaw and toALaw take a negative sample as its ones' complement, as the
+// reference code of ITU-T G.191 does: a sample on a decision value of the standard
+// goes to the smaller magnitude when it is negative, to the larger otherwise.
 func toULaw(s int16) byte {
-	x, sign := int(s)>>2, byte(0xff)
+	x, sign := int(s), byte(0xff)
 	if x < 0 {
-		x, sign = -x, 0x7f
+		x, sign = ^x, 0x7f
 	}
+	x >>= 2
 	x = min(x, 8158) + ulawBias
 	segment := bits.Len(uint(x)) - 6
 	return (byte(segment)<<4 | byte(x>>(segment+1))&0x0f) ^ sign
@@ -76,7 +80,7 @@ func fromULaw(b byte) int16 {
 func toALaw(s int16) byte {
 	x, mask := int(s)>>3, byte(0xd5)
 	if x < 0 {
-		x, mask = -x-1, 0x55
+		x, mask = ^x, 0x55
 	}
 	segment := max(bits.Len(uint(x))-5, 0)
 	low := byte(x>>max(segment, 1)) & 0x0f
