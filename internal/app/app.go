@@ -179,7 +179,7 @@ func (m *Main) listen(f File, routes []carrier.Route) error {
 	if err != nil {
 		return err
 	}
-	handler, err := m.handler(routes, proxies)
+	handler, err := m.handler(f, routes, proxies)
 	if err != nil {
 		return err
 	}

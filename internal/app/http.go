@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"log"
 	"log/slog"
 	"net/http"
@@ -13,9 +12,7 @@ import (
 
 	"github.com/pincall/pincall/internal/api"
 	"github.com/pincall/pincall/internal/carrier"
-	"github.com/pincall/pincall/internal/carrier/sim"
 	"github.com/pincall/pincall/internal/edge"
-	"github.com/pincall/pincall/internal/phone"
 	"github.com/pincall/pincall/internal/verify"
 	"github.com/pincall/pincall/internal/web"
 )
@@ -25,7 +22,7 @@ import (
 const streamPoll = 5 * time.Second
 
 // handler puts the front ends together.
-func (m *Main) handler(routes []carrier.Route, proxies []netip.Prefix) (*edge.Mux, error) {
+func (m *Main) handler(f File, routes []carrier.Route, proxies []netip.Prefix) (*edge.Mux, error) {
 	mux := edge.New(edge.Config{Keys: m.base.dir, Tokens: m.core, Accounts: m.base.dir, Log: m.cfg.Log,
 		Proxies: proxies, Observe: m.stats.metrics.request})
 	err := api.Register(mux, api.Config{Core: m.core, Directory: m.base.dir, Records: m.core, Ready: m.ready, Version: Version(),
@@ -33,11 +30,7 @@ func (m *Main) handler(routes []carrier.Route, proxies []netip.Prefix) (*edge.Mu
 	if err != nil {
 		return nil, err
 	}
-	cfg := web.Config{}
-	if m.phones != nil {
-		cfg.Phones = phones{m.phones}
-	}
-	web.Register(mux, cfg)
+	web.Register(mux, m.pages(f))
 	for _, r := range routes {
 		if p, ok := r.Carrier.(poker); ok {
 			mux.Handle(callback(r.Name, p))
@@ -66,51 +59,6 @@ func callback(route string, p poker) (edge.Route, edge.Handler) {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-}
-
-// phones shows the simulator's phones to the web.
-type phones struct{ sim *sim.Carrier }
-
-// Phone shows one phone.
-func (p phones) Phone(account string, n phone.Number) web.Phone {
-	s := p.sim.Phone(account, n)
-	return web.Phone{State: s.State, Heard: s.Heard, Messages: s.Messages, Gate: s.Gate, Dialled: s.Dialled}
-}
-
-// Answer takes the call that rings.
-func (p phones) Answer(account string, n phone.Number) error {
-	return phoneError(p.sim.Answer(account, n))
-}
-
-// Hangup ends or declines the call.
-func (p phones) Hangup(account string, n phone.Number) error {
-	return phoneError(p.sim.HangupPhone(account, n))
-}
-
-// Press presses keys.
-func (p phones) Press(account string, n phone.Number, keys string) error {
-	return phoneError(p.sim.Press(account, n, keys))
-}
-
-// Behave says what the phone does with its next call.
-func (p phones) Behave(account string, n phone.Number, what string) error {
-	b, err := sim.ParseBehaviour(what)
-	if err != nil {
-		return err
-	}
-	return phoneError(p.sim.Behave(account, n, b))
-}
-
-// phoneError puts the simulator's errors into the web's words.
-func phoneError(err error) error {
-	for ours, theirs := range map[error]error{
-		sim.ErrNotRinging: web.ErrNotRinging, sim.ErrNotInCall: web.ErrNotInCall, sim.ErrBadKeys: web.ErrBadKeys,
-	} {
-		if errors.Is(err, ours) {
-			return theirs
-		}
-	}
-	return err
 }
 
 // Version is the program's version: the module's, or the revision it was built

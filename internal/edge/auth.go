@@ -37,8 +37,13 @@ type Accounts interface {
 const CookieName = "pincall_token"
 
 // admit finds out who asks and whether they may. The Authorization header goes
-// before the cookie.
+// before the cookies.
 func (m *Mux) admit(r *http.Request, a Access) (verify.Caller, error) {
+	if a.Page != nil && len(r.Header.Values("Authorization")) == 0 && ownPage(r) {
+		if caller, ok := a.Page(r); ok {
+			return caller, m.enabled(r.Context(), caller)
+		}
+	}
 	presented, byCookie, err := credential(r)
 	if err != nil {
 		return verify.Caller{}, err
@@ -67,19 +72,25 @@ func (m *Mux) admitToken(ctx context.Context, presented string, a Access) (verif
 	if err != nil {
 		return verify.Caller{}, fmt.Errorf("client token: %w", err)
 	}
-	if m.cfg.Accounts != nil {
-		enabled, err := m.cfg.Accounts.Enabled(ctx, caller.Account)
-		if err != nil {
-			return verify.Caller{}, fmt.Errorf("client token: %w", err)
-		}
-		if !enabled {
-			return verify.Caller{}, badCredential()
-		}
+	if err := m.enabled(ctx, caller); err != nil {
+		return verify.Caller{}, fmt.Errorf("client token: %w", err)
 	}
 	if !a.Token {
 		return verify.Caller{}, &verify.Error{Code: verify.Forbidden, Message: "a client token cannot do this: use an API key"}
 	}
 	return caller, nil
+}
+
+// enabled refuses the callers of disabled accounts, other than keys.
+func (m *Mux) enabled(ctx context.Context, who verify.Caller) error {
+	if m.cfg.Accounts == nil {
+		return nil
+	}
+	enabled, err := m.cfg.Accounts.Enabled(ctx, who.Account)
+	if err == nil && !enabled {
+		return badCredential()
+	}
+	return err
 }
 
 func (m *Mux) admitKey(ctx context.Context, presented string, a Access) (verify.Caller, error) {
@@ -125,6 +136,21 @@ func credential(r *http.Request) (presented string, byCookie bool, err error) {
 // badCredential is the one answer to every key that does not work.
 func badCredential() error {
 	return &verify.Error{Code: verify.Unauthorized, Message: "this credential does not work: it is malformed, unknown or revoked"}
+}
+
+// ownPage says that a page of this very origin asks, or no browser: another port
+// of this host is the same site, whose requests carry even strict cookies (Fetch
+// Metadata, Sec-Fetch-Site).
+func ownPage(r *http.Request) bool {
+	if foreignOrigin(r) {
+		return false
+	}
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		if site != "same-origin" {
+			return false
+		}
+	}
+	return true
 }
 
 // foreignOrigin says that a browser sent the request for a page of another

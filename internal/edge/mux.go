@@ -58,6 +58,11 @@ type Access struct {
 	Public bool            // anybody, and no credential is looked at
 	Scopes []account.Scope // API keys with one of these
 	Token  bool            // client tokens
+	// Page knows the cookie of a page that this server shows itself: it says whom
+	// the request stands for, and whether its cookie is one. It is asked where there
+	// is no Authorization header and the browser says that the page itself asks; nil:
+	// there is no such page.
+	Page func(*http.Request) (verify.Caller, bool)
 }
 
 // Config of a Mux.

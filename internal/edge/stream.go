@@ -95,8 +95,8 @@ func (s *streams) leave(who verify.Caller) {
 // once. It is for http.Server.RegisterOnShutdown, which would wait for them.
 func (m *Mux) CloseStreams() { m.streams.once.Do(func() { close(m.streams.closed) }) }
 
-// Stream is an answer in the form of server-sent events (HTML Living Standard,
-// 9.2), open for as long as its handler runs. Only the handler's goroutine may
+// Stream is an answer that is open for as long as its handler runs: server-sent
+// events (HTML Living Standard, 9.2), or bytes. Only the handler's goroutine may
 // use it, and it starts no other.
 type Stream struct {
 	m    *Mux
@@ -107,9 +107,20 @@ type Stream struct {
 	buf  bytes.Buffer
 }
 
-// OpenStream begins a stream as the answer to a request, and must be followed
-// by Close. A *verify.Error with the code Limited where there are too many.
+// OpenStream begins a stream of events as the answer to a request, and must be
+// followed by Close. A *verify.Error with the code Limited where there are too
+// many.
 func OpenStream(w http.ResponseWriter, r *Request) (*Stream, error) {
+	return openStream(w, r, "text/event-stream", fmt.Sprintf("retry: %d\n\n", streamRetry))
+}
+
+// OpenBytes is OpenStream for bytes of another media type: SendBytes sends them.
+func OpenBytes(w http.ResponseWriter, r *Request, mediaType string) (*Stream, error) {
+	return openStream(w, r, mediaType, "")
+}
+
+// openStream begins a stream with its first words.
+func openStream(w http.ResponseWriter, r *Request, mediaType, first string) (*Stream, error) {
 	if err := r.mux.streams.enter(r.Caller); err != nil {
 		return nil, err
 	}
@@ -119,12 +130,18 @@ func OpenStream(w http.ResponseWriter, r *Request) (*Stream, error) {
 	// stream. Where a test's writer has no deadlines there is nothing to lift.
 	_ = s.ctl.SetReadDeadline(time.Time{})
 	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
+	h.Set("Content-Type", mediaType)
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	w.WriteHeader(http.StatusOK)
-	fmt.Fprintf(&s.buf, "retry: %d\n\n", streamRetry)
+	s.buf.WriteString(first)
 	_ = s.flush() // a caller that is gone is noticed by the next write
 	return s, nil
+}
+
+// SendBytes sends bytes and hands them to the network. Its error is that of Send.
+func (s *Stream) SendBytes(b []byte) error {
+	s.buf.Write(b)
+	return s.flush()
 }
 
 // Close ends the counting; the answer ends with the handler.

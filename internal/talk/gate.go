@@ -38,10 +38,10 @@ func (r *run) open(ctx context.Context) error {
 }
 
 // gateLimit is how long the gate may take, from the answer on. A long greeting
-// (a payment's) gets longer: with less than its own estimate, which has room for
-// one entry after the prompt, nobody could ever pass.
+// (a payment's) gets longer: with less than it takes, with room for one entry
+// after the prompt, nobody could ever pass.
 func (r *run) gateLimit() time.Duration {
-	return max(gateLimit, helloLongest+r.c.Script.BeforeGate().Duration())
+	return max(gateLimit, helloLongest+r.lasts(r.c.Script.BeforeGate().Parts))
 }
 
 // gate says the prompt, once more if no entry came, and compares the first

@@ -131,8 +131,5 @@ func (r *run) wanted(k byte) bool {
 	return false
 }
 
-// fits says whether the section ends before the cap, by the script's estimate,
-// which errs on the long side.
-func (r *run) fits(s section) bool {
-	return script.Script{Parts: s.parts}.Duration() <= time.Until(r.until)
-}
+// fits says whether the section ends before the cap.
+func (r *run) fits(s section) bool { return r.lasts(s.parts) <= time.Until(r.until) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/pincall/pincall/internal/edge"
 	"github.com/pincall/pincall/internal/verify"
@@ -34,6 +35,8 @@ func told(err error) error {
 		return &verify.Error{Code: edge.WrongPhoneState, Message: "the phone does not ring"}
 	case errors.Is(err, ErrNotInCall):
 		return &verify.Error{Code: edge.WrongPhoneState, Message: "the phone is not in a call"}
+	case errors.Is(err, ErrListeners):
+		return &verify.Error{Code: verify.Limited, RetryAfter: time.Second, Message: "too many listen to this phone: close one"}
 	case errors.Is(err, ErrBadKeys):
 		return invalid("body.keys", "want 1 to 64 keys: 0 to 9, * and #")
 	}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,9 +21,42 @@ import (
 
 // phones are a fake that notes what was asked of it.
 type phones struct {
-	did  []string
-	err  error
-	show Phone
+	did     []string
+	err     error
+	mu      sync.Mutex
+	show    Phone
+	changed chan struct{}
+	sound   iter.Seq[[]byte]
+}
+
+func (p *phones) List(account string) []Phone {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return []Phone{p.show}
+}
+
+func (p *phones) Changed() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	return p.changed
+}
+
+// becomes changes what the phone shows.
+func (p *phones) becomes(now Phone) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.show = now
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}
+
+func (p *phones) Listen(context.Context, string, phone.Number) (iter.Seq[[]byte], error) {
+	return p.sound, p.err
 }
 
 func (p *phones) note(what, account string, n phone.Number, more ...string) error {
@@ -30,6 +65,8 @@ func (p *phones) note(what, account string, n phone.Number, more ...string) erro
 }
 
 func (p *phones) Phone(account string, n phone.Number) Phone {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	_ = p.note("show", account, n)
 	return p.show
 }
@@ -146,6 +183,7 @@ func TestPhoneErrors(t *testing.T) {
 		code   string
 	}{
 		ErrNotRinging: {409, "wrong_phone_state"}, ErrNotInCall: {409, "wrong_phone_state"}, ErrBadKeys: {422, "invalid_input"},
+		ErrListeners:         {429, "limit_reached"},
 		errors.New("broken"): {500, "internal"},
 	} {
 		w, _ := ask(&phones{err: err}, "POST /sim/phones/+81312345678/keys", `{"keys":"1"}`, "Origin", "http://example.com")

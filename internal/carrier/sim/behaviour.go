@@ -9,8 +9,8 @@ import (
 	"github.com/pincall/pincall/internal/phone"
 )
 
-// Behaviour is what a phone does about a call. Every one but Manual acts by
-// itself and takes no commands.
+// Behaviour is what a phone does about a call. Every one but Manual and Hello acts
+// by itself and takes no commands.
 //
 // A mailbox is not told from a person by what is heard on the line: it misses
 // the gate as a silent person does. Only then, when it is settled that nothing
@@ -30,6 +30,7 @@ const (
 	Declines    Behaviour = "declines"    // rings and is declined; rejected
 	Unreachable Behaviour = "unreachable" // is switched off; unreachable
 	Answers     Behaviour = "answers"     // answers, passes the gate, listens to the end; heard
+	Hello       Behaviour = "hello"       // answers by itself, says hello, then is operated like manual
 	Silent      Behaviour = "silent"      // answers and never presses a key; gate_missed
 	Fails       Behaviour = "fails"       // the carrier breaks; carrier_failed
 	Refuses     Behaviour = "refuses"     // the carrier says no: Place fails; carrier_refused
@@ -37,12 +38,12 @@ const (
 
 // Behaviours lists them all.
 func Behaviours() []Behaviour {
-	return []Behaviour{Manual, Busy, NoAnswer, Voicemail, HangsUp, Declines, Unreachable, Answers, Silent, Fails, Refuses}
+	return []Behaviour{Manual, Busy, NoAnswer, Voicemail, HangsUp, Declines, Unreachable, Answers, Hello, Silent, Fails, Refuses}
 }
 
 // ErrBehaviour is what ParseBehaviour and Behave answer to any other word.
 var ErrBehaviour = errors.New("unknown behaviour: use manual, busy, no_answer, voicemail, hangs_up, declines, " +
-	"unreachable, answers, silent, fails or refuses")
+	"unreachable, answers, hello, silent, fails or refuses")
 
 // ParseBehaviour reads a behaviour by its exact name; anything else is
 // ErrBehaviour, which does not repeat it.

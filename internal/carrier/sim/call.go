@@ -16,7 +16,8 @@ import (
 const (
 	ringsFor   = 3 * time.Second // before it answers or declines
 	pressAfter = time.Second     // after the prompt
-	helloFor   = time.Second     // a person's "hello"
+	helloFor   = time.Second     // until a person who was handed the phone listens
+	helloLong  = 2 * time.Second // the "hello" of Hello
 	fastMenu   = time.Second     // what a menu waits at the fast pace
 	atOnce     = time.Nanosecond // a wait that nobody makes use of
 )
@@ -37,11 +38,13 @@ type call struct {
 	gone     chan struct{} // closed when the phone hung up or declined
 	hangOnce sync.Once     // closes gone
 	hearOnce sync.Once     // closes listens
+	tape     *tape
 
 	// Guarded by Carrier.mu.
 	state    string                  // as Phone.State
 	cancel   context.CancelCauseFunc // nil for what has no goroutine
 	gate     script.Gate             // while the gate waits
+	says     string                  // as Phone.Says
 	heard    []string
 	dialled  string
 	events   []carrier.Event // not yet followed
@@ -66,8 +69,9 @@ func (c *Carrier) begin(now *call) {
 	})
 }
 
-// run is a call from its ringing to its end.
+// run is a call from its ringing to its end. Its sound is made while it rings.
 func (c *Carrier) run(ctx context.Context, now *call) outcome.Ending {
+	voice := c.compose(ctx, now)
 	c.happened(now, carrier.Event{Kind: carrier.Ringing})
 	if e := c.ring(ctx, now); e != nil {
 		return *e
@@ -76,7 +80,13 @@ func (c *Carrier) run(ctx context.Context, now *call) outcome.Ending {
 	if now.how == HangsUp {
 		now.hangUp()
 	}
-	e := c.talk(ctx, now, c.dial(ctx, now))
+	answered := time.Now()
+	if c.cfg.Pace == Real {
+		now.tape.answer()
+	}
+	c.dial(ctx, now)
+	line := c.line(ctx, now, voice)
+	e := c.talk(ctx, now, line, time.Since(answered))
 	if now.how == Voicemail && e.Outcome == outcome.GateMissed {
 		e.Outcome, e.Fault = outcome.Machine, outcome.FaultNumber
 		e.Reason = "a mailbox answered, and nothing was read to it"
@@ -106,7 +116,10 @@ func (c *Carrier) ring(ctx context.Context, now *call) *outcome.Ending {
 	case <-acts:
 		if now.how != Declines {
 			c.mu.Lock()
-			now.state = InCall
+			if now.state == Ringing {
+				now.state = InCall
+				c.touch(now.phone)
+			}
 			c.mu.Unlock()
 		}
 		e = ending(Declines)
@@ -126,6 +139,7 @@ func (c *Carrier) ring(ctx context.Context, now *call) *outcome.Ending {
 		return nil
 	}
 	now.state = Ended // nobody can answer any more
+	c.touch(now.phone)
 	return &e
 }
 
@@ -136,10 +150,9 @@ const (
 	longWait  = time.Second            // W
 )
 
-// dial keys the extension, and says how long that took. Who hangs up meanwhile
-// is met by the conversation.
-func (c *Carrier) dial(ctx context.Context, now *call) (took time.Duration) {
-	line := sound{c: c, now: now}
+// dial keys the extension. Who hangs up meanwhile is met by the conversation.
+func (c *Carrier) dial(ctx context.Context, now *call) {
+	line := end{c, now}
 	for _, k := range []byte(now.asked.Extension.Reveal()) {
 		d := keyFor
 		switch k {
@@ -149,32 +162,31 @@ func (c *Carrier) dial(ctx context.Context, now *call) (took time.Duration) {
 			d = longWait
 		}
 		if line.rest(ctx, c.takes(d)) != nil {
-			return took
+			return
 		}
-		took += c.takes(d)
 		c.mu.Lock()
 		now.dialled += string(k)
+		c.touch(now.phone)
 		c.mu.Unlock()
 	}
-	return took
 }
 
 // talk holds the conversation on the answered phone, on which some time has gone
 // by since the answer.
-func (c *Carrier) talk(ctx context.Context, now *call, gone time.Duration) outcome.Ending {
+func (c *Carrier) talk(ctx context.Context, now *call, line talk.Line, gone time.Duration) outcome.Ending {
 	longest := now.asked.Longest
 	if longest <= 0 {
 		longest = defaultLongest
 	}
 	longest = max(longest-gone, time.Second)
 	conversation := talk.Conversation{
-		Line: sound{c, now, len(now.asked.Script.BeforeGate().Parts) == 0}, Script: now.asked.Script, ScreenDigits: now.asked.ScreenDigits, Longest: longest,
+		Line: line, Script: now.asked.Script, ScreenDigits: now.asked.ScreenDigits, Longest: longest,
 		Report:  func(e carrier.Event) { c.happened(now, e) },
 		Waiting: func(p script.Part) { c.waits(now, p) },
 	}
 	if c.cfg.Pace == Fast {
 		switch now.how {
-		case Manual:
+		case Manual, Hello:
 			conversation.MenuWait = fastMenu
 		case Answers:
 			conversation.MenuWait = atOnce
@@ -190,6 +202,7 @@ func (c *Carrier) talk(ctx context.Context, now *call, gone time.Duration) outco
 func (c *Carrier) waits(now *call, p script.Part) {
 	c.mu.Lock()
 	now.gate = p.Gate
+	c.touch(now.phone)
 	c.mu.Unlock()
 	now.hear()
 	if p.Kind != script.KindGate || now.how != Answers {
@@ -249,8 +262,11 @@ func (now *call) tell() {
 
 // finish ends a call. Carrier.mu is held.
 func (c *Carrier) finish(now *call, e outcome.Ending) {
-	now.end, now.endedAt, now.gate, now.cancel = &e, time.Now(), "", nil
+	now.end, now.endedAt, now.gate, now.says, now.cancel = &e, time.Now(), "", "", nil
 	now.state = Ended
+	now.tape.end()
+	now.tape = nil // who listens has it
+	c.touch(now.phone)
 	now.tell()
 	close(now.over)
 	now.hear()

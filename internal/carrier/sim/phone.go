@@ -1,12 +1,14 @@
 package sim
 
 import (
+	"cmp"
 	"container/list"
 	"errors"
 	"slices"
 	"strings"
 
 	"github.com/pincall/pincall/internal/carrier"
+	"github.com/pincall/pincall/internal/outcome"
 	"github.com/pincall/pincall/internal/phone"
 )
 
@@ -33,7 +35,8 @@ const (
 // Phone is what can be seen and heard on a simulated phone. It holds codes in
 // clear: it is for the phone's owner only, never for a log.
 type Phone struct {
-	State string // idle, ringing, in_call or ended
+	Number phone.Number
+	State  string // idle, ringing, in_call or ended
 	// Heard is what was said in the current or last call, one string a part, the
 	// part being said included; silences are left out.
 	Heard []string
@@ -45,9 +48,26 @@ type Phone struct {
 	// Dialled is the extension that the caller's end has keyed in the current or
 	// last call, pauses included; empty: none, or not yet.
 	Dialled string
-	// CallID is the carrier's reference of the current or last call.
-	CallID string
+	// CallID is the carrier's reference of the current or last call, and Behaviour
+	// what the phone does or did about it; Next is set for the call after.
+	CallID          string
+	Behaviour, Next Behaviour
+	// Says is hello or greeting while somebody or something speaks at the phone's
+	// end, else empty.
+	Says string
+	// Outcome and Reason are how the last call ended; empty before.
+	Outcome outcome.Outcome
+	Reason  string
 }
+
+// What is spoken at the phone's end.
+const (
+	SaysHello    = "hello"
+	SaysGreeting = "greeting" // a mailbox's
+)
+
+// mostShown bounds the phones of a list.
+const mostShown = 100
 
 // handset is a phone. All of it is guarded by Carrier.mu.
 type handset struct {
@@ -56,6 +76,7 @@ type handset struct {
 	next     Behaviour // for the next call; empty: as usual
 	call     *call     // the current or last call
 	messages []string
+	turn     uint64        // counts what happened to phones: the greater, the later
 	place    *list.Element // in Carrier.idle; nil while in a call
 }
 
@@ -88,6 +109,7 @@ func (c *Carrier) rest(h *handset) {
 // ring gives the phone its next call. Carrier.mu is held.
 func (h *handset) ring(c *Carrier, now *call) {
 	h.call, now.state = now, Ringing
+	c.touch(h)
 	if h.place != nil {
 		c.idle.Remove(h.place)
 		h.place = nil
@@ -130,19 +152,80 @@ func (c *Carrier) Phone(account string, n phone.Number) Phone {
 	defer c.mu.Unlock()
 	h := c.phones[line{account, n}]
 	if h == nil {
-		return Phone{State: Idle}
+		return Phone{Number: n, State: Idle}
 	}
-	p := Phone{State: Idle, Messages: slices.Clone(h.messages)}
+	return h.show()
+}
+
+// show is what can be seen. Carrier.mu is held.
+func (h *handset) show() Phone {
+	p := Phone{Number: h.number, State: Idle, Messages: slices.Clone(h.messages), Next: h.next}
 	if now := h.call; now != nil {
-		p.State, p.Gate, p.CallID = now.state, string(now.gate), string(now.ref)
+		p.State, p.Gate, p.CallID, p.Behaviour, p.Says = now.state, string(now.gate), string(now.ref), now.how, now.says
 		p.Heard, p.Dialled = slices.Clone(now.heard), now.dialled
+		if now.end != nil {
+			p.Outcome, p.Reason = now.end.Outcome, now.end.Reason
+		}
 	}
 	return p
 }
 
+// Phones shows the account's phones: what rings, then what is in a call, then the
+// others, of each the latest first; at most 100.
+func (c *Carrier) Phones(account string) []Phone {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []*handset
+	for l, h := range c.phones {
+		if l.account == account {
+			all = append(all, h)
+		}
+	}
+	slices.SortFunc(all, func(a, b *handset) int {
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.turn, a.turn))
+	})
+	out := make([]Phone, min(len(all), mostShown))
+	for i := range out {
+		out[i] = all[i].show()
+	}
+	return out
+}
+
+// rank is the phone's place in a list by its state.
+func (h *handset) rank() int {
+	switch {
+	case h.call != nil && h.call.state == Ringing:
+		return 0
+	case h.busy():
+		return 1
+	}
+	return 2
+}
+
+// Changed is closed as the next thing happens that Phone or Phones shows, to any
+// phone. Ask for it before you look.
+func (c *Carrier) Changed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changed == nil {
+		c.changed = make(chan struct{})
+	}
+	return c.changed
+}
+
+// touch tells who waits that something happened to a phone. Carrier.mu is held.
+func (c *Carrier) touch(h *handset) {
+	c.turn++
+	h.turn = c.turn
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
+	}
+}
+
 // obeys says whether the call is in this state on a phone that a person operates.
 func (now *call) obeys(state string) bool {
-	return now != nil && now.how == Manual && now.state == state
+	return now != nil && (now.how == Manual || now.how == Hello) && now.state == state
 }
 
 // current is the call of a phone, or nil. Carrier.mu is held.
@@ -163,6 +246,7 @@ func (c *Carrier) Answer(account string, n phone.Number) error {
 		return ErrNotRinging
 	}
 	now.state = InCall
+	c.touch(now.phone)
 	close(now.answered)
 	return nil
 }
@@ -220,6 +304,7 @@ func (c *Carrier) Behave(account string, n phone.Number, b Behaviour) error {
 	defer c.mu.Unlock()
 	h := c.handset(line{account, n})
 	h.next = b
+	c.touch(h)
 	if h.place != nil {
 		c.rest(h)
 	}

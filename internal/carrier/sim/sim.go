@@ -44,6 +44,9 @@ type Config struct {
 	Log    *slog.Logger // zero: nothing is logged
 	Rand   io.Reader    // of the references; zero: crypto/rand.Reader
 	Phones int          // how many phones that are not in a call are remembered; zero: 10,000
+	// Speaker makes the sound of calls at the real pace; zero: they are silent, and
+	// parts last as long as their scripts' estimates.
+	Speaker Speaker
 }
 
 const (
@@ -70,13 +73,16 @@ type Carrier struct {
 	life context.Context
 	end  context.CancelCauseFunc
 	runs sync.WaitGroup
+	mute sync.Once // says in the log that a script has no voice
 
-	mu     sync.Mutex // guards all below, and what handset and call say it guards
-	closed bool
-	phones map[line]*handset
-	idle   *list.List // of *handset not in a call, the longest idle first
-	calls  map[carrier.Ref]*call
-	ended  *list.List // of *call that ended and were not followed, the first first
+	mu      sync.Mutex // guards all below, and what handset and call say it guards
+	closed  bool
+	phones  map[line]*handset
+	turn    uint64        // of the last phone that anything happened to
+	changed chan struct{} // closed by the next change; nil: nobody waits for it
+	idle    *list.List    // of *handset not in a call, the longest idle first
+	calls   map[carrier.Ref]*call
+	ended   *list.List // of *call that ended and were not followed, the first first
 }
 
 // line is whose phone it is: the same number of two accounts is two phones.
@@ -119,7 +125,8 @@ func (c *Carrier) Close() error {
 	return nil
 }
 
-// Can says everything but Sound and Resume: phones are in memory.
+// Can says everything but Sound and Resume: phones are in memory, and what has no
+// voice is still shown as words.
 func (c *Carrier) Can() carrier.Abilities {
 	return carrier.Abilities{Voice: true, SMS: true, Gate: true, Keys: true, Text: true, Payee: true, Extension: true}
 }
@@ -146,7 +153,7 @@ func (c *Carrier) Place(ctx context.Context, asked carrier.Call) (carrier.Ref, e
 	now := &call{
 		ref: carrier.Ref("sim_" + secret.NewID(time.Now(), c.cfg.Rand)), asked: &asked, how: how, phone: h,
 		news: make(chan struct{}, 1), answered: make(chan struct{}), listens: make(chan struct{}), over: make(chan struct{}),
-		keys: make(chan byte, mostKeys), gone: make(chan struct{}),
+		keys: make(chan byte, mostKeys), gone: make(chan struct{}), tape: newTape(),
 	}
 	c.calls[now.ref] = now
 	switch {

@@ -231,7 +231,7 @@ func TestBehaveAndBusy(t *testing.T) {
 
 func TestEveryBehaviour(t *testing.T) {
 	t.Parallel()
-	want := map[sim.Behaviour]outcome.Outcome{sim.Manual: outcome.NoAnswer}
+	want := map[sim.Behaviour]outcome.Outcome{sim.Manual: outcome.NoAnswer, sim.Hello: outcome.GateMissed}
 	for _, n := range sim.TestNumbers() {
 		want[n.Behaviour] = n.Voice
 		if _, err := phone.Parse(n.Number); err != nil {
