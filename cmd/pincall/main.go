@@ -37,6 +37,7 @@ type commands struct {
 	Call     callCmd     `cmd:"" help:"Verify a number, here and now, with this terminal as the screen."`
 	Check    checkCmd    `cmd:"" help:"Check the code that a person typed."`
 	Say      sayCmd      `cmd:"" help:"Print what a person would hear, or read, for a code."`
+	Voices   voicesCmd   `cmd:"" help:"List voices, and check own recordings."`
 	Key      keyCmd      `cmd:"" help:"Make, list and revoke API keys."`
 	Doctor   doctorCmd   `cmd:"" help:"Look for weakened settings and missing parts, and say what to do."`
 	Account  accountCmd  `cmd:"" help:"Make, list, disable and enable accounts."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,6 +19,7 @@ type sayCmd struct {
 	Brand string `help:"Who calls."`
 	paymentFlags
 	Plain bool `help:"Digits without a word before each."`
+	soundFlags
 }
 
 // paymentFlags are what is paid, and to whom.
@@ -45,7 +47,7 @@ func (p paymentFlags) check() error {
 }
 
 // Run prints the form that was asked for, and a line end.
-func (c sayCmd) Run(sys system) error {
+func (c sayCmd) Run(ctx context.Context, sys system) error {
 	m, err := c.message()
 	if err != nil {
 		return err
@@ -54,6 +56,9 @@ func (c sayCmd) Run(sys system) error {
 	s, err := script.Compose(m)
 	if err != nil {
 		return usageError{errors.Unwrap(err)}
+	}
+	if c.Out != "" {
+		return c.record(ctx, sys, s)
 	}
 	out, err := render(c.Form, s, m)
 	if err != nil {
@@ -64,7 +69,7 @@ func (c sayCmd) Run(sys system) error {
 }
 
 // message judges the flags. The menu belongs to lines that take keys: it is
-// there with a gate, and among the parts, which show all there is.
+// there with a gate, in sound, and among the parts, which show all there is.
 func (c sayCmd) message() (script.Message, error) {
 	code, err := secret.ParseCode(c.Code)
 	if err != nil {
@@ -79,7 +84,7 @@ func (c sayCmd) message() (script.Message, error) {
 	}
 	m := script.Message{
 		Lang: c.Lang, Brand: c.Brand, Code: code, Gate: gate, Payee: c.Payee, PlainDigits: c.Plain,
-		Menu: gate != script.GateNone || c.Form == "parts",
+		Menu: gate != script.GateNone || c.Form == "parts" || c.Out != "",
 	}
 	if c.Amount != "" {
 		money, err := script.ParseMoney(c.Amount, c.Currency)
@@ -96,12 +101,15 @@ func (c sayCmd) checkWords() error {
 	if err := checkLang(c.Lang); err != nil {
 		return err
 	}
+	if err := c.soundFlags.check(c.Form); err != nil {
+		return err
+	}
 	if c.Brand != "" {
 		if err := script.CheckBrand(c.Brand); err != nil {
 			return usagef("--%w", err)
 		}
 	}
-	return c.check()
+	return c.paymentFlags.check()
 }
 
 // checkLang refuses a language that is not spoken here.

@@ -82,6 +82,7 @@ func (d *doctor) configuration() []carrier.Route {
 	for _, r := range f.Routes {
 		d.route(r)
 	}
+	d.voices(f.Voices)
 	if len(f.Guard.Countries) == 0 && slices.ContainsFunc(routes, func(r carrier.Route) bool { return !r.Embedded }) {
 		d.say("guard.countries: no country may be called: list those where your users are, such as [JP]")
 	}

@@ -69,7 +69,15 @@ func look(t *testing.T, dir, config string, env map[string]string) []string {
 		return out
 	}
 	before := state()
-	lines, err := app.Doctor(t.Context(), app.Config{Data: dir, Getenv: func(k string) string { return env[k] }})
+	// A voice for every language, whatever is installed here. It is not asked.
+	voice := map[string]string{"PINCALL_VOICES_ENGINES_0_NAME": "http", "PINCALL_VOICES_ENGINES_0_URL": "http://127.0.0.1:9/v1"}
+	getenv := func(k string) string {
+		if v, ok := env[k]; ok {
+			return v
+		}
+		return voice[k]
+	}
+	lines, err := app.Doctor(t.Context(), app.Config{Data: dir, Getenv: getenv})
 	if err != nil {
 		t.Fatal(err)
 	}

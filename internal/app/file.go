@@ -47,6 +47,7 @@ type File struct {
 	Log           LogFile     `yaml:"log"`
 	Guard         GuardFile   `yaml:"guard"`
 	Routes        []RouteFile `yaml:"routes"`
+	Voices        VoicesFile  `yaml:"voices"`
 	Sim           SimFile     `yaml:"sim"`
 	// Retention is how long finished verifications are kept before only counts are
 	// left of them: a time, or keepForEver.

@@ -57,7 +57,15 @@ func (c Config) route(r RouteFile, f File, phones **sim.Carrier) (carrier.Route,
 		if err != nil {
 			return carrier.Route{}, err
 		}
-		s, err := sim.New(sim.Config{Pace: pace, Log: c.Log})
+		cfg := sim.Config{Pace: pace, Log: c.Log}
+		if pace == sim.Real { // at the fast pace nobody could listen
+			speaker, err := c.speaker(f.Voices, c.Log)
+			if err != nil {
+				return carrier.Route{}, err
+			}
+			cfg.Speaker = sim.Voices(speaker)
+		}
+		s, err := sim.New(cfg)
 		*phones = s
 		return carrier.Route{Name: r.Name, Embedded: true, Carrier: s}, err
 	case "xoxzo":

@@ -16,8 +16,8 @@ export class Keypad {
   /** @param {HTMLElement} root @param {(key: string) => void} pressed */
   constructor(root, pressed) {
     for (const [key, letters] of KEYS) {
-      const button = make("button", { type: "button", "data-key": key, "aria-label": NAMES[key] ?? key },
-        key, make("small", {}, letters));
+      const button = make("button", { type: "button", "data-key": key }, key, make("small", { "aria-hidden": "true" }, letters));
+      if (NAMES[key]) button.setAttribute("aria-label", NAMES[key]);
       button.addEventListener("click", () => pressed(key));
       this.#buttons.set(key, button);
       root.append(button);

@@ -78,7 +78,7 @@ function run(options) {
     phones = new Map(list.map((p) => [p.number, p]));
     refresh();
     verify.look();
-  }, showLink).catch(askForKey);
+  }, showLink).catch(() => location.reload()); // the key was revoked, or there are no phones any more
 }
 
 /** Offers the phones that ring besides the one that is shown. */

@@ -67,6 +67,7 @@ export class PhoneView {
   #showState() {
     const p = this.#phone;
     this.root.dataset.state = p.state;
+    this.#showClock();
     say(byId("phone-number"), grouped(this.#number));
     say(byId("phone-state"), {
       idle: "No call yet", ringing: "Incoming call", in_call: "In a call",
@@ -145,9 +146,10 @@ export class PhoneView {
     say(byId("hangup-word"), state === "ringing" ? "Decline" : "Hang up");
     this.keypad.enable(state === "in_call" && mine);
     if (before === state) return;
-    const lost = document.activeElement === document.body;
-    if (state === "ringing" && mine && lost) byId("answer").focus();
-    else if (focused && (lost || document.activeElement.hidden || document.activeElement.disabled)) this.device.focus();
+    const now = document.activeElement;
+    // Who is filling in a field is not interrupted.
+    if (state === "ringing" && mine && !now.matches("input, select")) byId("answer").focus();
+    else if (focused && (now === document.body || now.hidden || now.disabled)) this.device.focus();
     if (state === "ringing" && !onScreen(this.device)) this.device.scrollIntoView({ block: "start" });
   }
 
@@ -212,11 +214,13 @@ export class PhoneView {
   }
 
   #tick() {
-    say(byId("phone-clock"), this.state === "in_call" ? clock(Date.now() - this.#since) : "");
+    this.#showClock();
     this.root.dataset.samples = String(this.sound.samples);
     this.root.dataset.loud = String(this.sound.loud);
     say(byId("hint"), this.#hint());
   }
+
+  #showClock() { say(byId("phone-clock"), this.state === "in_call" ? clock(Date.now() - this.#since) : ""); }
 
   #drawLevel() {
     byId("bars").style.setProperty("--level", this.sound.level.toFixed(2));
