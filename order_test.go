@@ -18,6 +18,7 @@ var lines = [][]string{
 	{"internal/app"},
 	{"internal/api", "internal/twilioapi", "internal/xoxzoapi", "internal/camaraapi", "internal/hookapi", "internal/web"},
 	{"internal/edge"},
+	{"internal/store/postgres/pgtest"},
 	{"internal/store/sqlite", "internal/store/postgres"},
 	{"internal/store/storetest"},
 	{"internal/store"},
@@ -37,7 +38,7 @@ var lines = [][]string{
 }
 
 // helpers are for tests: no file that is compiled into the program imports one.
-var helpers = []string{"internal/store/storetest", "internal/carrier/carriertest", "internal/sipcall/siptest", "xoxzo/xoxzotest"}
+var helpers = []string{"internal/store/storetest", "internal/store/postgres/pgtest", "internal/carrier/carriertest", "internal/sipcall/siptest", "xoxzo/xoxzotest"}
 
 // adapter matches the packages that speak to one carrier.
 const adapter = "internal/carrier/*"

@@ -79,8 +79,11 @@ func steady(wall func() time.Time, gone func() time.Duration) func() time.Time {
 }
 
 // Micros reads the clock.
-func (c *Clock) Micros() int64 {
-	now := c.now().UnixMicro()
+func (c *Clock) Micros() int64 { return c.NotBefore(c.now().UnixMicro()) }
+
+// NotBefore gives a reading of somebody else's clock, or the latest one there
+// was, where that is later.
+func (c *Clock) NotBefore(now int64) int64 {
 	for {
 		last := c.last.Load()
 		if now <= last {

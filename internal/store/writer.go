@@ -5,17 +5,19 @@ import (
 	"sync"
 )
 
-// maxGroup bounds how many operations share a transaction: a group is as slow as
-// the sum of its members, and each of them waits for all.
+// maxGroup bounds how many operations share a transaction, where the engine does
+// not say: a group is as slow as the sum of its members, and each of them waits
+// for all.
 const maxGroup = 128
 
-// Writer makes operations that wait at the same moment share a transaction: one
+// Writer makes operations that wait at the same moment share a transaction: a
 // goroutine takes what waits and hands it to the engine as a group, so the price
 // of durability is paid once a group. Safe for concurrent use.
 type Writer[O any] struct {
 	apply func(group []O, errs []error)
-	ended chan struct{} // closed after the last group
-	pool  sync.Pool     // of *waiter[O]
+	group int            // at most so many operations in one
+	ended sync.WaitGroup // done after the last group
+	pool  sync.Pool      // of *waiter[O]
 
 	mu     sync.Mutex
 	some   sync.Cond // the queue is not empty, or closed is set
@@ -37,10 +39,23 @@ type waiter[O any] struct {
 // transaction as far as it can, and sets errs[i] for group[i] once the result is
 // durable; it keeps neither slice. Calls of apply never overlap.
 func NewWriter[O any](apply func(group []O, errs []error)) *Writer[O] {
-	w := &Writer[O]{apply: apply, ended: make(chan struct{})}
+	return NewWriters(1, 0, apply)
+}
+
+// NewWriters makes a Writer that has up to n groups in hand at once, so that one
+// is prepared while another is being made durable: then apply is called by n
+// goroutines, and the engine's locks decide which group comes first. A group has
+// at most size operations; 0 is a good number.
+func NewWriters[O any](n, size int, apply func(group []O, errs []error)) *Writer[O] {
+	w := &Writer[O]{apply: apply, group: size}
+	if w.group <= 0 {
+		w.group = maxGroup
+	}
 	w.some.L = &w.mu
 	w.pool.New = func() any { return &waiter[O]{done: make(chan error, 1)} }
-	go w.run()
+	for range n {
+		w.ended.Go(w.run)
+	}
 	return w
 }
 
@@ -80,7 +95,7 @@ func (w *Writer[O]) Close() {
 	w.closed = true
 	w.some.Broadcast()
 	w.mu.Unlock()
-	<-w.ended
+	w.ended.Wait()
 }
 
 func (w *Writer[O]) enqueue(x *waiter[O]) bool {
@@ -110,11 +125,10 @@ func (w *Writer[O]) recycle(x *waiter[O]) {
 	w.pool.Put(x)
 }
 
-// run is the one goroutine that calls apply.
+// run is a goroutine that calls apply.
 func (w *Writer[O]) run() {
-	defer close(w.ended)
-	taken := make([]*waiter[O], 0, maxGroup)
-	group, errs := make([]O, 0, maxGroup), make([]error, maxGroup)
+	taken := make([]*waiter[O], 0, w.group)
+	group, errs := make([]O, 0, w.group), make([]error, w.group)
 	for {
 		taken = w.take(taken[:0])
 		if len(taken) == 0 {
@@ -148,7 +162,7 @@ func (w *Writer[O]) take(into []*waiter[O]) []*waiter[O] {
 		}
 		n := 0
 		for _, x := range w.queue {
-			if len(into) == maxGroup {
+			if len(into) == w.group {
 				break
 			}
 			n++
@@ -162,6 +176,9 @@ func (w *Writer[O]) take(into []*waiter[O]) []*waiter[O] {
 		left := copy(w.queue, w.queue[n:])
 		clear(w.queue[left:])
 		w.queue = w.queue[:left]
+		if left > 0 {
+			w.some.Signal() // for another goroutine
+		}
 		if len(into) > 0 {
 			return into
 		}

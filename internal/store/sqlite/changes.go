@@ -38,7 +38,7 @@ func (s *Store) Change(ctx context.Context, ch account.Change) error {
 		if err != nil {
 			return err
 		}
-		w, err := run(ch.Plan, held)
+		w, err := store.RunPlan(ch.Plan, held)
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/pincall/pincall/internal/guard"
@@ -20,7 +19,7 @@ func (s *Store) Do(ctx context.Context, op verify.Op) error {
 		if err != nil {
 			return err
 		}
-		w, err := run(op.Plan, state)
+		w, err := store.RunPlan(op.Plan, state)
 		if err != nil {
 			return err
 		}
@@ -31,17 +30,6 @@ func (s *Store) Do(ctx context.Context, op verify.Op) error {
 		}
 		return nil
 	})
-}
-
-// run runs a plan. A plan that panics is a programmer's mistake; it must not
-// take the other operations of its group with it.
-func run[S, W any](plan func(S) (W, error), state S) (w W, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("store: a plan panicked: %v", p)
-		}
-	}()
-	return plan(state)
 }
 
 // state reads what an operation needs, and no more.

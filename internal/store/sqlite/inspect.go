@@ -2,31 +2,20 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"modernc.org/sqlite"
 
-	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/store"
 )
 
 // Inspection is what can be learned of a file without touching it.
-type Inspection struct {
-	Version, Known int    // of the schema: the file's, and the newest that this program knows
-	KeyCheck       string // of the keyring it was made with; empty: none was noted
-	Newest         time.Time
-	Services       []account.Service
-	// WorkingKeys are the keys that are not revoked, with their scopes.
-	WorkingKeys map[string][]account.Scope
-}
+type Inspection = store.Inspection
 
 // Inspect reads a database without migrating, making or changing anything; a
 // process may work on it meanwhile. Tables that the file does not have are left
@@ -78,7 +67,6 @@ func (c *conn) inspection() (i Inspection, err error) {
 	if err != nil {
 		return i, err
 	}
-	i.WorkingKeys = map[string][]account.Scope{}
 	// Every table of the first version of the schema, and no column of a later one.
 	for _, part := range []struct {
 		table, sql string
@@ -86,14 +74,11 @@ func (c *conn) inspection() (i Inspection, err error) {
 	}{
 		{"schema_version", `SELECT coalesce(max(version), 0) FROM schema_version`, func(r *row) error { i.Version = r.int(); return nil }},
 		{"meta", `SELECT value FROM meta WHERE name = 'key_check'`, func(r *row) error { i.KeyCheck = r.text(); return nil }},
-		{"verifications", `SELECT created_at FROM verifications ORDER BY n DESC LIMIT 1`, i.note},
-		{"keys", `SELECT coalesce(max(created_at), 0) FROM keys`, i.note},
-		{"services", `SELECT account, id, settings FROM services ORDER BY account, id`, i.service},
+		{"verifications", `SELECT created_at FROM verifications ORDER BY n DESC LIMIT 1`, func(r *row) error { i.Note(r.time()); return nil }},
+		{"keys", `SELECT coalesce(max(created_at), 0) FROM keys`, func(r *row) error { i.Note(r.time()); return nil }},
+		{"services", `SELECT account, id, settings FROM services ORDER BY account, id`, func(r *row) error { return i.AddService(r.text(), r.text(), r.text()) }},
 		{"keys", `SELECT id, scopes FROM keys WHERE revoked_at = 0`, func(r *row) error {
-			id := r.text()
-			for _, s := range strings.Fields(r.text()) {
-				i.WorkingKeys[id] = append(i.WorkingKeys[id], account.Scope(s))
-			}
+			i.AddKey(r.text(), r.text())
 			return nil
 		}},
 	} {
@@ -105,21 +90,4 @@ func (c *conn) inspection() (i Inspection, err error) {
 		}
 	}
 	return i, nil
-}
-
-// note keeps the newest time.
-func (i *Inspection) note(r *row) error {
-	if t := r.time(); t.After(i.Newest) {
-		i.Newest = t
-	}
-	return nil
-}
-
-func (i *Inspection) service(r *row) error {
-	s := account.Service{Account: r.text(), ID: r.text()}
-	if err := json.Unmarshal([]byte(r.text()), &s); err != nil {
-		return errors.New("the settings of service " + s.ID + " cannot be read")
-	}
-	i.Services = append(i.Services, s)
-	return nil
 }

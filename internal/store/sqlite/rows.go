@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"slices"
@@ -106,7 +105,7 @@ func (t *tx) putVerification(v *verify.Verification) error {
 	if seen >= 0 {
 		before := t.seen[seen]
 		t.seen[seen] = *v
-		if onlyCounts(before, *v) {
+		if store.OnlyCounts(before, *v) {
 			_, err := t.exec(countVerification, int64(v.Guesses), int64(v.Sends), int64(v.Step), v.ID, v.Account)
 			return err
 		}
@@ -123,23 +122,6 @@ func (t *tx) putVerification(v *verify.Verification) error {
 		err = errForeign
 	}
 	return err
-}
-
-// onlyCounts says that a and b differ in nothing but what countVerification
-// writes.
-func onlyCounts(a, b verify.Verification) bool {
-	return a.Account == b.Account && a.Status == b.Status && a.Reason == b.Reason && a.Service == b.Service &&
-		a.Purpose == b.Purpose && a.Country == b.Country && a.Prefix == b.Prefix && a.LimitKey == b.LimitKey &&
-		a.KeyID == b.KeyID && a.CreatedAt.Equal(b.CreatedAt) && a.ExpiresAt.Equal(b.ExpiresAt) && a.EndedAt.Equal(b.EndedAt) &&
-		bytes.Equal(a.NumberIndex, b.NumberIndex) && bytes.Equal(a.NumberSealed, b.NumberSealed) &&
-		bytes.Equal(a.Binding, b.Binding) && bytes.Equal(a.Order, b.Order) && bytes.Equal(a.CodeMAC, b.CodeMAC) &&
-		bytes.Equal(a.Context, b.Context) && bytes.Equal(a.Sealed, b.Sealed) && bytes.Equal(a.TokenHash, b.TokenHash) && sameSettings(a.Settings, b.Settings)
-}
-
-func sameSettings(a, b verify.Settings) bool {
-	return a.StartedBy == b.StartedBy && a.Language == b.Language && a.Brand == b.Brand && a.CodeLength == b.CodeLength &&
-		a.MaxGuesses == b.MaxGuesses && a.MaxSends == b.MaxSends && a.Gate == b.Gate && a.GatePolicy == b.GatePolicy &&
-		a.PlainDigits == b.PlainDigits && a.Words == b.Words && a.Extension == b.Extension && slices.Equal(a.Workflow, b.Workflow)
 }
 
 // putAttempt inserts or replaces one.

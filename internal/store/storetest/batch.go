@@ -175,29 +175,15 @@ func failingWriter(s *suite) {
 }
 
 func takenBack(s *suite) {
-	held, release := make(chan struct{}), make(chan struct{})
 	ctx, cancel := context.WithCancel(s.Context())
 	taken, waiting := s.sample("acc", 1), s.sample("acc", 2)
-	var wg sync.WaitGroup
-	var once sync.Once
-	wg.Go(func() {
-		err := s.Do(ctx, verify.Op{Plan: func(verify.State) (verify.Writes, error) {
-			once.Do(func() { close(held) })
-			<-release
-			return verify.Writes{Verifications: []verify.Verification{taken}}, nil
-		}})
-		if err != nil {
-			s.Errorf("an operation that was carried out got %v", err)
-		}
-	})
-	<-held
+	release := s.hold(ctx, verify.Writes{Verifications: []verify.Verification{taken}})
 	back := make(chan error)
 	go func() { back <- s.Do(ctx, writing(verify.Writes{Verifications: []verify.Verification{waiting}})) }()
 	time.Sleep(settle)
 	cancel()
 	s.is(context.Canceled, <-back)
-	close(release)
-	wg.Wait()
+	release()
 	s.read(taken)
 	_, err := s.Read(s.Context(), "acc", waiting.ID)
 	s.is(verify.ErrAbsent, err)

@@ -24,7 +24,8 @@ import (
 	"github.com/pincall/pincall/internal/verify"
 )
 
-// Engine is all that an engine implements.
+// Engine is all that an engine implements. One that carries out several groups of
+// operations at once says with a method Writers() int how many.
 type Engine interface {
 	verify.Store
 	jobs.Queue
@@ -143,32 +144,51 @@ func (s *suite) read(v verify.Verification) (verify.Verification, []verify.Attem
 // makes a batch smaller and a test weaker, never wrong.
 const settle = 30 * time.Millisecond
 
-// together carries out operations that have all waited while the writer was
+// together carries out operations that have all waited while every writer was
 // held by a plan, and gives their answers.
 func (s *suite) together(ops []verify.Op) []error {
 	s.Helper()
-	held, release := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		err := s.Do(context.Background(), verify.Op{Plan: func(verify.State) (verify.Writes, error) {
-			once.Do(func() { close(held) })
-			<-release
-			return verify.Writes{}, nil
-		}})
-		if err != nil {
-			s.Errorf("the holding operation: %v", err)
-		}
-	})
-	<-held
+	release := s.hold(context.Background(), verify.Writes{})
 	errs := make([]error, len(ops))
+	var wg sync.WaitGroup
 	for i, op := range ops {
 		wg.Go(func() { errs[i] = s.Do(context.Background(), op) })
 	}
 	time.Sleep(settle)
-	close(release)
+	release()
 	wg.Wait()
 	return errs
+}
+
+// hold keeps the engine's writers busy with plans that wait for release, which
+// returns when they were carried out: each writes w.
+func (s *suite) hold(ctx context.Context, w verify.Writes) (release func()) {
+	s.Helper()
+	writers := 1
+	if e, ok := s.Engine.(interface{ Writers() int }); ok {
+		writers = e.Writers()
+	}
+	open := make(chan struct{})
+	var wg sync.WaitGroup
+	for range writers {
+		held := make(chan struct{})
+		var once sync.Once
+		wg.Go(func() {
+			err := s.Do(ctx, verify.Op{Plan: func(verify.State) (verify.Writes, error) {
+				once.Do(func() { close(held) })
+				<-open
+				return w, nil
+			}})
+			if err != nil {
+				s.Errorf("a holding operation that was carried out: %v", err)
+			}
+		})
+		<-held
+	}
+	return func() {
+		close(open)
+		wg.Wait()
+	}
 }
 
 // sample is a verification with every field set, different for each n.

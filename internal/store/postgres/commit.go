@@ -1,0 +1,117 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// mark is a writer's row that tells which of its transactions was committed last.
+// It belongs to one goroutine at a time.
+type mark struct {
+	writer string
+	last   int64 // number of the transaction in hand
+}
+
+const (
+	insertMark = `INSERT INTO commits (writer, last, at) VALUES ($2, 0, ` + now + `) ON CONFLICT DO NOTHING`
+	setMark    = `UPDATE commits SET last = $2, at = $3 WHERE writer = $1`
+	// The lock waits for the transaction in question, where its end is not yet
+	// decided.
+	lockMark    = `SELECT last FROM commits WHERE writer = $1 FOR UPDATE`
+	deleteMarks = `DELETE FROM commits WHERE writer = ANY ($1::text[])`
+	forgetMarks = `DELETE FROM commits WHERE at < ` + now + ` - $2::bigint`
+)
+
+// errNoMark says that the writer's row is gone: another node has taken it for one
+// of a process that is no more.
+var errNoMark = errors.New("postgres: the writer has no row")
+
+// newMark writes the row, in a transaction of its own: a first row that is not
+// committed yet could not be waited for.
+func (s *Store) newMark(ctx context.Context, m *mark) error {
+	_, err := s.pool.Exec(ctx, insertMark, s.at(), m.writer)
+	return err
+}
+
+// dropMarks removes the rows of a store that is being closed. Those that stay are
+// forgotten in time.
+func (s *Store) dropMarks() {
+	var writers []string
+	for len(s.marks) > 0 {
+		writers = append(writers, (<-s.marks).writer)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+	defer cancel()
+	_, _ = s.pool.Exec(ctx, deleteMarks, writers) // as said above
+}
+
+// commit makes a transaction durable. Where the answer is lost, another
+// connection finds out; errUnknown where that is not possible.
+func (s *Store) commit(ctx context.Context, c *pgxpool.Conn, m *mark) error {
+	err := commit(ctx, c)
+	if err == nil || !errors.Is(err, errUnknown) {
+		return err
+	}
+	done, askErr := s.committed(m)
+	switch {
+	case askErr != nil:
+		return errors.Join(err, askErr)
+	case done:
+		return nil
+	}
+	return lost(errors.Unwrap(err))
+}
+
+// commit sends COMMIT. errUnknown where the answer does not say whether it was
+// carried out.
+func commit(ctx context.Context, c *pgxpool.Conn) error {
+	tag, err := c.Exec(ctx, "COMMIT")
+	var pg *pgconn.PgError
+	switch {
+	case err == nil && tag.String() == "COMMIT":
+		return nil
+	case err == nil: // the answer to a transaction that has failed is ROLLBACK
+		return errors.New("postgres: the transaction was rolled back")
+	case errors.As(err, &pg) && pg.SeverityUnlocalized == "ERROR":
+		return fmt.Errorf("commit: %w", err)
+	}
+	// A session that is ended may have committed before.
+	return unknown{err}
+}
+
+// unknown is errUnknown with its cause.
+type unknown struct{ cause error }
+
+func (u unknown) Error() string        { return errUnknown.Error() + ": " + u.cause.Error() }
+func (u unknown) Is(target error) bool { return target == errUnknown }
+func (u unknown) Unwrap() error        { return u.cause }
+
+// committed asks, for as long as patience lasts, whether the writer's last
+// transaction was committed.
+func (s *Store) committed(m *mark) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for try := 0; ; try++ {
+		var last int64
+		err := s.pool.QueryRow(ctx, lockMark, m.writer).Scan(&last)
+		if err == nil || isNone(err) {
+			return err == nil && last == m.last, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, err
+		case <-time.After(20 * time.Millisecond << min(try, 4)):
+		}
+	}
+}
+
+// hasCode says that the server gave this SQLSTATE.
+func hasCode(err error, code string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == code
+}

@@ -1,0 +1,194 @@
+package postgres
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/store/postgres/pgtest"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// What a proxy does with a COMMIT that follows a write.
+const (
+	pass    int32 = iota
+	swallow       // the connection is lost before the server gets it
+	forget        // the server carries it out, the answer is lost
+	isolate       // as forget, and nobody can connect from then on
+)
+
+// proxy stands between a store and the server, to lose the connection at the
+// worst moment. Safe for concurrent use.
+type proxy struct {
+	dir    string
+	server string
+	next   atomic.Int32 // what happens to the next COMMIT
+	away   atomic.Bool
+	lost   atomic.Int32
+}
+
+const socket = ".s.PGSQL.5432"
+
+func startProxy(t *testing.T, c *pgtest.Cluster) *proxy {
+	t.Helper()
+	host, _, _ := strings.Cut(strings.TrimPrefix(c.DSN(""), "host="), " ")
+	p := &proxy{dir: t.TempDir(), server: filepath.Join(host, socket)}
+	l, err := net.Listen("unix", filepath.Join(p.dir, socket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { p.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		wg.Wait()
+	})
+	return p
+}
+
+func (p *proxy) serve(client net.Conn) {
+	defer client.Close()
+	if p.away.Load() {
+		return
+	}
+	server, err := net.Dial("unix", p.server)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	go func() {
+		_, _ = io.Copy(client, server) // ends with either
+		client.Close()
+	}()
+	buf := make([]byte, 1<<20)
+	wrote := false
+	for {
+		n, err := client.Read(buf)
+		if err != nil {
+			return
+		}
+		wrote = wrote || bytes.Contains(buf[:n], []byte("UPDATE commits"))
+		commits := bytes.Contains(buf[:n], []byte("COMMIT\x00"))
+		if how := p.next.Load(); commits && wrote && how != pass && p.next.CompareAndSwap(how, pass) {
+			p.lose(how, client, func() { _, _ = server.Write(buf[:n]) })
+			return
+		}
+		if _, err := server.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// lose ends a connection.
+func (p *proxy) lose(how int32, client net.Conn, deliver func()) {
+	p.lost.Add(1)
+	p.away.Store(how == isolate)
+	if how == swallow {
+		return
+	}
+	client.Close()
+	deliver()
+	time.Sleep(50 * time.Millisecond) // the server gets to it before it notices
+}
+
+func openBehind(t *testing.T) (*Store, *proxy) {
+	t.Helper()
+	c := pgtest.Shared(t)
+	p := startProxy(t, c)
+	dsn := fmt.Sprintf("host=%s user=pincall dbname=%s sslmode=disable", p.dir, c.Database(t, template()))
+	return openTest(t, Config{DSN: dsn, Writers: 1}), p
+}
+
+// Whether the commit was carried out or not before the connection was lost: the
+// guess counts once, and its caller is told so.
+func TestLostCommitIsFoundOut(t *testing.T) {
+	t.Parallel()
+	s, p := openBehind(t)
+	x := sampleStart()
+	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
+	guesses := 0
+	for range 5 {
+		for _, how := range []int32{swallow, forget} {
+			p.next.Store(how)
+			if err := s.Do(t.Context(), x.check()); err != nil {
+				t.Fatalf("when it was lost like %d: %v", how, err)
+			}
+			guesses++
+		}
+	}
+	if n := p.lost.Load(); n != 10 {
+		t.Errorf("%d connections were lost", n)
+	}
+	st, err := s.Read(t.Context(), x.v.Account, x.v.ID)
+	if err != nil || st.Verification.Guesses != guesses {
+		t.Errorf("%d guesses were counted of %d, %v", st.Verification.Guesses, guesses, err)
+	}
+}
+
+// Where it cannot be found out, nobody is told that it was done.
+func TestUnknownCommitIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	s, p := openBehind(t)
+	x := sampleStart()
+	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
+	p.next.Store(isolate)
+	if err := s.Do(t.Context(), approve(x.v)); !isUnavailable(err) {
+		t.Errorf("the approval gave %v", err)
+	}
+	p.away.Store(false)
+	st, err := s.Read(t.Context(), x.v.Account, x.v.ID)
+	if err != nil || st.Verification.Status != verify.Approved {
+		t.Fatalf("it is %s, %v: the test lost it too early", st.Verification.Status, err)
+	}
+}
+
+// Jobs that were leased by a commit whose answer was lost are not left with a node
+// that does not know of them.
+func TestLostLeaseIsGivenBack(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	put(t, s, verify.Writes{Jobs: []jobs.New{{Kind: jobs.Step, Subject: "a", Due: time.Now().Add(-time.Second)}}})
+	node, err := s.Join(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Lease(t.Context(), node, 0, 1)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("leased %v, %v", got, err)
+	}
+	s.unsure.add([]jobs.Lease{got[0].Lease, {Job: 99, Node: node, N: 1}})
+	again, err := s.Lease(t.Context(), node, 0, 1)
+	if err != nil || len(again) != 1 || again[0].Lease.N != 2 {
+		t.Errorf("leased %v, %v; want the same job anew", again, err)
+	}
+}
+
+// A writer whose row was taken for that of a process that is no more goes on.
+func TestForgottenMark(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	if _, err := s.pool.Exec(t.Context(), "DELETE FROM commits"); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if err := s.Do(t.Context(), sampleStart().op()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package postgres
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/store"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+const (
+	insertLimits = `INSERT INTO limits (key, counts, keep_until) SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[])
+		ON CONFLICT (key) DO `
+	setLimits = `UPDATE SET counts = excluded.counts, keep_until = excluded.keep_until`
+
+	insertOnce = `INSERT INTO once (key, account, body, answer, keep_until, verification)
+		SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::text[]) ON CONFLICT (key) DO `
+	setOnce = `UPDATE SET account = excluded.account, body = excluded.body, answer = excluded.answer,
+		keep_until = excluded.keep_until, verification = excluded.verification`
+
+	dropJobs   = `DELETE FROM jobs WHERE subject = ANY ($1::text[]) AND node IS NULL`
+	insertJobs = `INSERT INTO jobs (kind, subject, order_key, due_at)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[])`
+	finishJobs = `DELETE FROM jobs USING unnest($1::bigint[], $2::text[], $3::int[]) AS l (id, node, leases)
+		WHERE jobs.id = l.id AND jobs.node = l.node AND jobs.leases = l.leases`
+)
+
+// exactly is the check that a statement changed n rows; or else err.
+func exactly(n int, err error) func(pgconn.CommandTag) error {
+	return func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() != int64(n) {
+			return err
+		}
+		return nil
+	}
+}
+
+// flush queues everything that the members wrote, one statement a table. It says
+// whether there is anything.
+func (o *overlay) flush(b *pgx.Batch) (bool, error) {
+	if err := o.flushVerifications(b); err != nil {
+		return false, err
+	}
+	if len(o.written) > 0 {
+		rows := make([]verify.Attempt, 0, len(o.written))
+		for _, id := range sorted(o.written) {
+			rows = append(rows, o.written[id])
+		}
+		b.Queue(upsertAttempts, bindAttempts(rows)...).Exec(exactly(len(rows), errForeign))
+	}
+	o.flushLimits(b)
+	o.flushOnce(b)
+	o.flushJobs(b)
+	return b.Len() > 0, nil
+}
+
+func (o *overlay) flushVerifications(b *pgx.Batch) error {
+	var whole, counts []verify.Verification
+	for _, id := range sorted(o.verifications) {
+		switch h := o.verifications[id]; {
+		case !h.dirty:
+		case h.stored != nil && store.OnlyCounts(*h.stored, h.Verification):
+			counts = append(counts, h.Verification)
+		default:
+			whole = append(whole, h.Verification)
+		}
+	}
+	if len(whole) > 0 {
+		args, err := bindVerifications(whole)
+		if err != nil {
+			return err
+		}
+		b.Queue(upsertVerifications, args...).Exec(exactly(len(whole), errForeign))
+	}
+	if len(counts) > 0 {
+		b.Queue(countVerifications, bindCounts(counts)...).Exec(exactly(len(counts), errRace))
+	}
+	return nil
+}
+
+// limitRow is a row to be written.
+type limitRow struct {
+	key string
+	*limit
+}
+
+func (o *overlay) flushLimits(b *pgx.Batch) {
+	var set, insert []limitRow
+	for _, key := range sorted(o.limits) {
+		switch l := o.limits[key]; {
+		case !l.dirty:
+		case l.stored || l.blind:
+			set = append(set, limitRow{key, l})
+		default:
+			insert = append(insert, limitRow{key, l})
+		}
+	}
+	bind := func(rows []limitRow) []any {
+		return []any{
+			texts(rows, func(l *limitRow) string { return l.key }), column(rows, func(l *limitRow) []byte { return l.row.Encode() }),
+			column(rows, func(l *limitRow) int64 { return l.keep }),
+		}
+	}
+	if len(set) > 0 {
+		b.Queue(insertLimits+setLimits, bind(set)...)
+	}
+	if len(insert) > 0 {
+		b.Queue(insertLimits+"NOTHING", bind(insert)...).Exec(exactly(len(insert), errRace))
+	}
+}
+
+func (o *overlay) flushOnce(b *pgx.Batch) {
+	var set, insert []verify.Kept
+	for _, key := range sorted(o.once) {
+		switch k := o.once[key]; {
+		case !k.dirty:
+		case k.stored || k.blind:
+			set = append(set, k.Kept)
+		default:
+			insert = append(insert, k.Kept)
+		}
+	}
+	if len(set) > 0 {
+		b.Queue(insertOnce+setOnce, bindOnce(set)...)
+	}
+	if len(insert) > 0 {
+		b.Queue(insertOnce+"NOTHING", bindOnce(insert)...).Exec(exactly(len(insert), errRace))
+	}
+}
+
+func bindOnce(rows []verify.Kept) []any {
+	type K = verify.Kept
+	return []any{
+		column(rows, func(k *K) []byte { return k.Key }), texts(rows, func(k *K) string { return k.Account }),
+		blobs(rows, func(k *K) []byte { return k.Body }), blobs(rows, func(k *K) []byte { return k.Answer }),
+		column(rows, func(k *K) int64 { return store.Micros(k.KeepUntil) }), texts(rows, func(k *K) string { return k.Verification }),
+	}
+}
+
+func (o *overlay) flushJobs(b *pgx.Batch) {
+	if len(o.drop) > 0 {
+		b.Queue(dropJobs, sorted(o.drop))
+	}
+	if rows := o.newJobs; len(rows) > 0 {
+		type J = jobs.New
+		b.Queue(insertJobs, texts(rows, func(j *J) string { return string(j.Kind) }), texts(rows, func(j *J) string { return j.Subject }),
+			blobs(rows, func(j *J) []byte { return j.Order }), column(rows, func(j *J) int64 { return store.Micros(j.Due) }))
+	}
+	if len(o.finished) > 0 {
+		rows := bindLeases(slices.Collect(maps.Values(o.finished)))
+		b.Queue(finishJobs, rows...).Exec(exactly(len(o.finished), jobs.ErrLeaseLost))
+	}
+}
+
+// bindLeases gives jobs, nodes and numbers of leases.
+func bindLeases(rows []jobs.Lease) []any {
+	type L = jobs.Lease
+	return []any{
+		column(rows, func(l *L) int64 { return l.Job }), texts(rows, func(l *L) string { return l.Node }),
+		numbers(rows, func(l *L) int { return l.N }),
+	}
+}

@@ -1,0 +1,205 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pincall/pincall/internal/store"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// errLater says that a member must be carried out in a group of its own, after
+// this one.
+var errLater = errors.New("postgres: to be carried out later")
+
+// apply carries out a group in one transaction. A member that is refused by its
+// own plan has written nothing and harms nobody; when a statement fails by the
+// fault of a member, the group is undone and each member is carried out alone.
+func (s *Store) apply(ops []verify.Op, errs []error) {
+	m := <-s.marks
+	defer func() { s.marks <- m }()
+	err := s.persist(m, ops, errs)
+	switch {
+	case err == nil:
+		for i := range errs {
+			if errors.Is(errs[i], errLater) {
+				s.alone(m, ops[i:i+1], errs[i:i+1])
+			}
+		}
+	case len(ops) > 1 && judge(err, false) == fault:
+		for i := range ops {
+			s.alone(m, ops[i:i+1], errs[i:i+1])
+		}
+	default:
+		failed(errs, s.told(err))
+	}
+}
+
+// alone carries out one member.
+func (s *Store) alone(m *mark, op []verify.Op, errs []error) {
+	err := s.persist(m, op, errs)
+	if err == nil && errors.Is(errs[0], errLater) { // alone, everything it needs is read
+		err = errs[0]
+	}
+	if err != nil {
+		failed(errs, s.told(err))
+	}
+}
+
+// failed gives everyone the error: what a plan was refused for may have been
+// written by a neighbour whose writes are gone.
+func failed(errs []error, err error) {
+	for i := range errs {
+		errs[i] = err
+	}
+}
+
+// health remembers whether the database could be reached.
+type health struct{ down atomic.Bool }
+
+// patience is how long trouble is waited out: while the database is known to be
+// away, nobody waits.
+func (h *health) patience() time.Duration {
+	if h.down.Load() {
+		return 0
+	}
+	return patience
+}
+
+// persist carries out a group, and tries again what can be tried again. An error
+// is everyone's: nothing was written, or for errUnknown it is not known.
+func (s *Store) persist(m *mark, ops []verify.Op, errs []error) error {
+	return s.insist(context.Background(), false, func() (bool, error) { return s.together(m, ops, errs) })
+}
+
+// lost marks an error as trouble that nothing has come of.
+func lost(err error) error { return fmt.Errorf("%w: %w", errLost, err) }
+
+// maxRaces bounds how often a transaction in whose way others were is tried
+// again.
+const maxRaces = 20
+
+// wait says whether to try again, when it is time.
+func (s *Store) wait(t trouble, try int, until time.Time) bool {
+	if t == again && try < maxRaces {
+		if try > 2 {
+			time.Sleep(time.Duration(try) * time.Millisecond)
+		}
+		return true
+	}
+	pause := min(20*time.Millisecond<<min(try, 5), 500*time.Millisecond)
+	if t == again || s.isClosed() || time.Now().Add(pause).After(until) {
+		return false
+	}
+	time.Sleep(pause)
+	return true
+}
+
+// together carries out a group in one transaction. closed says that the
+// connection was lost.
+func (s *Store) together(m *mark, ops []verify.Op, errs []error) (closed bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
+	defer cancel()
+	c, err := s.acquire(ctx)
+	if err != nil {
+		return true, err
+	}
+	defer func() { closed = s.release(c, err) }()
+	o, err := s.read(ctx, c, union(ops))
+	if err != nil {
+		return false, fmt.Errorf("read: %w", err)
+	}
+	for i, op := range ops {
+		errs[i] = o.carryOut(op)
+	}
+	write := &pgx.Batch{}
+	some, err := o.flush(write)
+	if err != nil {
+		return false, err
+	}
+	if !some {
+		return false, end(ctx, c)
+	}
+	m.last++
+	write.Queue(setMark, m.writer, m.last, o.now).Exec(exactly(1, errNoMark))
+	if err := c.SendBatch(ctx, write).Close(); err != nil {
+		if errors.Is(err, errNoMark) {
+			err = errors.Join(errRace, s.newMark(ctx, m))
+		}
+		return false, fmt.Errorf("write: %w", err)
+	}
+	return false, s.commit(ctx, c, m)
+}
+
+// read locks and reads what a group needs.
+func (s *Store) read(ctx context.Context, c *pgxpool.Conn, n needs) (*overlay, error) {
+	b := &pgx.Batch{}
+	o := s.load(b, n)
+	if err := c.SendBatch(ctx, b).Close(); err != nil {
+		return nil, err
+	}
+	b = &pgx.Batch{}
+	if s.complete(b, n, o) {
+		return o, c.SendBatch(ctx, b).Close()
+	}
+	return o, nil
+}
+
+// carryOut runs a member's plan and takes over what it wants written.
+func (o *overlay) carryOut(op verify.Op) error {
+	st, whole := o.state(op.Need)
+	if !whole {
+		return errLater
+	}
+	w, err := store.RunPlan(op.Plan, st)
+	if err != nil {
+		return err
+	}
+	return o.put(w)
+}
+
+// acquire takes a connection from the pool.
+func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	c, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return c, nil
+}
+
+// rollbackTimeout is how long a connection may take to undo; one that does not is
+// closed, which undoes as well.
+const rollbackTimeout = time.Second
+
+// release gives a connection back, after an error without its transaction, and
+// says whether it is lost. One to a server that can only be read is closed, and
+// so are those that wait in the pool: new ones find the server to write to.
+func (s *Store) release(c *pgxpool.Conn, err error) (closed bool) {
+	defer c.Release()
+	if err == nil || c.Conn().IsClosed() {
+		return c.Conn().IsClosed()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+	defer cancel()
+	if hasCode(err, "25006") {
+		_ = c.Conn().Close(ctx) // it is of no use, closed or not
+		s.pool.Reset()
+		return false
+	}
+	if c.Conn().PgConn().TxStatus() != 'I' {
+		_ = end(ctx, c) // or else the pool closes it
+	}
+	return c.Conn().IsClosed()
+}
+
+// end ends a transaction that wrote nothing, or whose writes are not wanted.
+func end(ctx context.Context, c *pgxpool.Conn) error {
+	_, err := c.Exec(ctx, "ROLLBACK")
+	return err
+}

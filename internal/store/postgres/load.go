@@ -1,0 +1,283 @@
+package postgres
+
+import (
+	"hash/fnv"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pincall/pincall/internal/guard"
+	"github.com/pincall/pincall/internal/store"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// needs is the union of what the members of a group need; each list is sorted,
+// without repetition.
+type needs struct {
+	ids      []string
+	bindings [][]byte
+	limits   []string
+	once     [][]byte
+	jobs     []int64
+}
+
+func union(ops []verify.Op) needs {
+	ids, limits := make(map[string]bool), make(map[string]bool)
+	bindings, once := make(map[string]bool), make(map[string]bool)
+	var n needs
+	for _, op := range ops {
+		if op.Need.Verification != "" {
+			ids[op.Need.Verification] = true
+		}
+		for _, key := range op.Need.Limits {
+			limits[key] = true
+		}
+		if len(op.Need.Binding) > 0 {
+			bindings[string(op.Need.Binding)] = true
+		}
+		if len(op.Need.Once) > 0 {
+			once[string(op.Need.Once)] = true
+		}
+		if op.Need.Lease != nil {
+			n.jobs = append(n.jobs, op.Need.Lease.Job)
+		}
+	}
+	slices.Sort(n.jobs)
+	n.jobs = slices.Compact(n.jobs)
+	n.ids, n.limits = sorted(ids), sorted(limits)
+	for _, b := range sorted(bindings) {
+		n.bindings = append(n.bindings, []byte(b))
+	}
+	for _, k := range sorted(once) {
+		n.once = append(n.once, []byte(k))
+	}
+	return n
+}
+
+// locks gives the numbers of the locks on bindings, in order. Two bindings may
+// share one: they wait for each other, no more.
+func (n needs) locks() []int64 {
+	out := make([]int64, len(n.bindings))
+	for i, b := range n.bindings {
+		h := fnv.New64a()
+		h.Write([]byte("pincall binding "))
+		h.Write(b)
+		out[i] = int64(h.Sum64())
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// The reads of a group. Everyone locks in this order, and within a statement in
+// the order of keys, so that two groups do not wait for each other; where that
+// fails (rows that were written without having been read), PostgreSQL ends one of
+// them and it is tried again.
+//
+// Rows that are not there cannot be locked. For the pending verifications of a
+// binding a lock on its hash stands in, held to the transaction's end: the
+// statements after it see what its last holder committed. A row of counters, or a
+// kept answer, that was not there is inserted, and who comes second starts anew.
+const (
+	// A process that stops in the middle must not keep others from their rows for
+	// long; nor must others be waited for without end.
+	setTimeouts = `SELECT set_config('idle_in_transaction_session_timeout', '10000', true), set_config('lock_timeout', '8000', true)`
+
+	lockBindings = `SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k`
+
+	// One table and no subquery: where a row was changed while it was waited for,
+	// PostgreSQL looks at it again, alone, and a row that a subquery had named would
+	// be lost. Those that are no longer pending are left out then.
+	lockVerifications = `SELECT ` + verificationColumns + ` FROM verifications WHERE `
+	byID              = `id = ANY ($1::text[])`
+	byBinding         = `status = 'pending' AND binding = ANY ($1::bytea[])`
+	byBoth            = `id = ANY ($1::text[]) OR (status = 'pending' AND binding = ANY ($2::bytea[]))`
+	inOrder           = ` ORDER BY id FOR UPDATE`
+	// Attempts are written only under the lock on their verification.
+	readAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE verification = ANY ($1::text[])`
+	// The key of a verification's counters does not change.
+	lockLimits = `SELECT key, counts, keep_until FROM limits WHERE key = ANY ($1::text[]) ORDER BY key FOR UPDATE`
+	lockAlso   = `SELECT key, counts, keep_until FROM limits
+		WHERE key = ANY ($1::text[] || ARRAY(SELECT limit_key FROM verifications WHERE id = ANY ($2::text[]))) ORDER BY key FOR UPDATE`
+	lockOnce = `SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = ANY ($1::bytea[])
+		ORDER BY key FOR UPDATE`
+	lockJobs = `SELECT j.id, j.node, j.leases, coalesce(n.alive_until, 0) FROM jobs AS j LEFT JOIN nodes AS n ON n.id = j.node
+		WHERE j.id = ANY ($1::bigint[]) AND j.node IS NOT NULL ORDER BY j.id FOR UPDATE OF j`
+	// Read last: no holder of these locks before us has seen a later time.
+	readClock = `SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint`
+)
+
+// load queues everything that a group has to do before its plans, which is one
+// round trip, unless pending verifications of a binding are found: see complete.
+func (s *Store) load(b *pgx.Batch, n needs) *overlay {
+	o := newOverlay()
+	b.Queue("BEGIN")
+	b.Queue(setTimeouts)
+	if len(n.bindings) > 0 {
+		b.Queue(lockBindings, n.locks())
+	}
+	s.loadVerifications(b, n, o)
+	loadAttempts(b, n.ids, o)
+	loadLimits(b, n, o)
+	if len(n.once) > 0 {
+		loadOnce(b, n, o)
+	}
+	if len(n.jobs) > 0 {
+		loadJobs(b, n, o)
+	}
+	s.loadClock(b, o)
+	return o
+}
+
+func (s *Store) loadClock(b *pgx.Batch, o *overlay) {
+	b.Queue(readClock).QueryRow(func(r pgx.Row) error {
+		var at int64
+		err := r.Scan(&at)
+		o.now = s.time(at)
+		return err
+	})
+}
+
+// complete queues what belongs to pending verifications that were found by their
+// binding, and says whether that is anything: few starts find one.
+func (s *Store) complete(b *pgx.Batch, n needs, o *overlay) bool {
+	var more needs
+	for _, id := range sorted(o.verifications) {
+		if _, asked := slices.BinarySearch(n.ids, id); asked {
+			continue
+		}
+		more.ids = append(more.ids, id)
+		if key := o.verifications[id].LimitKey; key != "" && o.limits[key] == nil {
+			more.limits = append(more.limits, key)
+		}
+	}
+	if len(more.ids) == 0 {
+		return false
+	}
+	slices.Sort(more.limits)
+	loadAttempts(b, more.ids, o)
+	loadLimits(b, needs{limits: slices.Compact(more.limits)}, o)
+	s.loadClock(b, o)
+	return true
+}
+
+func (s *Store) loadVerifications(b *pgx.Batch, n needs, o *overlay) {
+	var q *pgx.QueuedQuery
+	switch {
+	case len(n.ids) > 0 && len(n.bindings) > 0:
+		q = b.Queue(lockVerifications+byBoth+inOrder, n.ids, n.bindings)
+	case len(n.ids) > 0:
+		q = b.Queue(lockVerifications+byID+inOrder, n.ids)
+	case len(n.bindings) > 0:
+		q = b.Queue(lockVerifications+byBinding+inOrder, n.bindings)
+	default:
+		return
+	}
+	q.Query(func(rows pgx.Rows) error {
+		return each(rows, func() error {
+			v, err := s.scanVerification(rows)
+			o.hold(v)
+			return err
+		})
+	})
+}
+
+func loadAttempts(b *pgx.Batch, ids []string, o *overlay) {
+	if len(ids) == 0 {
+		return
+	}
+	b.Queue(readAttempts, ids).Query(func(rows pgx.Rows) error {
+		err := each(rows, func() error {
+			a, err := scanAttempt(rows)
+			o.attempts[a.Verification] = append(o.attempts[a.Verification], a)
+			return err
+		})
+		for _, list := range o.attempts {
+			sortAttempts(list)
+		}
+		return err
+	})
+}
+
+// loadLimits reads the rows named, and those of the verifications named.
+func loadLimits(b *pgx.Batch, n needs, o *overlay) {
+	var q *pgx.QueuedQuery
+	switch {
+	case len(n.ids) > 0:
+		q = b.Queue(lockAlso, n.limits, n.ids)
+	case len(n.limits) > 0:
+		q = b.Queue(lockLimits, n.limits)
+	default:
+		return
+	}
+	q.Query(func(rows pgx.Rows) error {
+		err := each(rows, func() error {
+			l := &limit{found: true, stored: true}
+			var key string
+			var counts []byte
+			if err := rows.Scan(&key, &counts, &l.keep); err != nil {
+				return err
+			}
+			o.limits[key] = l
+			var err error
+			l.row, err = guard.DecodeRow(counts)
+			return err
+		})
+		for _, key := range n.limits {
+			o.lookedFor(key)
+		}
+		for _, id := range n.ids {
+			if h := o.verifications[id]; h != nil {
+				o.lookedFor(h.LimitKey)
+			}
+		}
+		return err
+	})
+}
+
+// lookedFor notes that a row was looked for: where it was not found, it is not
+// there.
+func (o *overlay) lookedFor(key string) {
+	if key != "" && o.limits[key] == nil {
+		o.limits[key] = &limit{}
+	}
+}
+
+func loadOnce(b *pgx.Batch, n needs, o *overlay) {
+	for _, key := range n.once {
+		o.once[string(key)] = &kept{}
+	}
+	b.Queue(lockOnce, n.once).Query(func(rows pgx.Rows) error {
+		return each(rows, func() error {
+			k := &kept{found: true, stored: true}
+			var until int64
+			err := rows.Scan(&k.Key, &k.Account, &k.Body, &k.Answer, &until, &k.Verification)
+			k.KeepUntil = store.Time(until)
+			o.once[string(k.Key)] = k
+			return err
+		})
+	})
+}
+
+func loadJobs(b *pgx.Batch, n needs, o *overlay) {
+	for _, id := range n.jobs {
+		o.jobs[id] = leased{}
+	}
+	b.Queue(lockJobs, n.jobs).Query(func(rows pgx.Rows) error {
+		return each(rows, func() error {
+			var j leased
+			err := rows.Scan(&j.lease.Job, &j.lease.Node, &j.lease.N, &j.alive)
+			o.jobs[j.lease.Job] = j
+			return err
+		})
+	})
+}
+
+// each calls f for every row.
+func each(rows pgx.Rows, f func() error) error {
+	for rows.Next() {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,136 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/secret"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// parameters is how many a statement has.
+func parameters(sql string) int {
+	n := 0
+	for strings.Contains(sql, fmt.Sprintf("$%d", n+1)) {
+		n++
+	}
+	return n
+}
+
+// TestStatementsUseIndexes guards what keeps the cost of a statement from growing
+// with what is stored: none reads a table from end to end.
+func TestStatementsUseIndexes(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	conn, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	// A table is read whole only where there is no other way.
+	for _, sql := range []string{"SET enable_seqscan = off", "SET plan_cache_mode = force_generic_plan"} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const unindexed = `SELECT FROM verifications WHERE country = $1`
+	for i, sql := range []string{
+		unindexed, lockVerifications + byID + inOrder, lockVerifications + byBinding + inOrder, lockVerifications + byBoth + inOrder,
+		readAttempts, lockLimits, lockAlso, lockOnce, lockJobs, countVerifications, dropJobs, finishJobs, freeLeases, setMark, lockMark,
+		selectVerification, selectAttempts, selectOwner, selectOwnerAttempts, selectToken, selectOverdue, selectStops, forgetLimits,
+		forgetOnce, leaseJobs, selectNextDue, postponeJob, beatNode, leaveNode, reap, selectDepth, selectServices + " AND is_default",
+		selectServices + " AND id = $2", selectKey + " WHERE id = $1", selectKey + " WHERE account = $1", selectInUse, selectEntries,
+		deleteAttempts, deleteVerifications, deleteLimits, deleteKept, deleteJobs, selectFollowed, retire, selectStatistics,
+	} {
+		name := fmt.Sprint("p", i)
+		if _, err := conn.Exec(t.Context(), "PREPARE "+name+" AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		args := ""
+		if n := parameters(sql); n > 0 {
+			args = "(" + strings.TrimSuffix(strings.Repeat("NULL, ", n), ", ") + ")"
+		}
+		rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE "+name+args, pgx.QueryExecModeSimpleProtocol)
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		whole := slices.ContainsFunc(plan, func(line string) bool {
+			return strings.Contains(line, "Seq Scan") && !strings.Contains(line, "Seq Scan on nodes") // they are few
+		})
+		if whole != (sql == unindexed) {
+			t.Errorf("%s\nis carried out by\n%s", sql, strings.Join(plan, "\n"))
+		}
+	}
+}
+
+func TestKeyInUse(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	in := func(id string, want bool) {
+		t.Helper()
+		if got, err := s.KeyInUse(t.Context(), id); err != nil || got != want {
+			t.Errorf("key %s in use: %v, %v", id, got, err)
+		}
+	}
+	in("k1", false)
+	x := sampleStart()
+	x.v.Context = append(secret.KeyMark("k2"), "sealed"...)
+	kept := verify.Kept{Key: []byte("key"), Account: "acc", Answer: append(secret.KeyMark("k33"), "sealed"...), KeepUntil: time.Now().Add(time.Hour)}
+	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}, Once: &kept})
+	for id, want := range map[string]bool{"k1": true, "k2": true, "k3": false, "k33": true, "k4": false} {
+		in(id, want)
+	}
+}
+
+// What only one process can do with a file of its own is done otherwise, or not.
+func TestOfManyNodes(t *testing.T) {
+	t.Parallel()
+	stores := nodes(t, 2)
+	now := time.Now()
+	put(t, stores[0], verify.Writes{Jobs: []jobs.New{
+		{Kind: jobs.Step, Subject: "a", Due: now.Add(-time.Minute)}, {Kind: jobs.Step, Subject: "b", Due: now.Add(time.Hour)},
+	}})
+	ready, waiting, err := stores[1].Depth(t.Context())
+	if err != nil || ready != 1 || waiting != 1 {
+		t.Errorf("%d ready, %d waiting, %v", ready, waiting, err)
+	}
+	if n, err := stores[1].Newest(t.Context()); err != nil || n != 2 {
+		t.Errorf("the newest is %d, %v", n, err)
+	}
+	node, err := stores[0].Join(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := stores[0].Lease(t.Context(), node, 0, 9); err != nil || len(got) != 1 {
+		t.Fatalf("leased %v, %v", got, err)
+	}
+	if n, err := stores[1].Takeover(t.Context()); err != nil || n != 0 {
+		t.Errorf("took %d over from a living node, %v", n, err)
+	}
+	if err := stores[0].Backup(t.Context(), "x"); !errors.Is(err, ErrBackup) || !strings.Contains(err.Error(), "pg_dump") {
+		t.Errorf("a backup gave %v", err)
+	}
+}
+
+// Many bindings share few locks only by chance, and one binding has one.
+func TestLocks(t *testing.T) {
+	t.Parallel()
+	var n needs
+	for i := range 1000 {
+		n.bindings = append(n.bindings, fmt.Append(nil, "binding", i), fmt.Append(nil, "binding", i))
+	}
+	if got := len(n.locks()); got != 1000 {
+		t.Errorf("%d locks for 1000 bindings", got)
+	}
+}
