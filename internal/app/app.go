@@ -37,19 +37,20 @@ const (
 
 // Main is one running pincall.
 type Main struct {
-	cfg    Config
-	lock   *flock.Flock
-	base   *base
-	phones *sim.Carrier // nil where a real carrier is configured
-	core   *verify.Core
-	worker *deliver.Worker
-	lis    net.Listener
-	server *http.Server
-	cert   *certificate // nil: plain HTTP
-	stats  stats
-	own    secret.Token // a command's own API key
-	ownID  string
-	closed bool
+	cfg      Config
+	lock     *flock.Flock
+	base     *base
+	carriers *carriers
+	phones   *sim.Carrier // of carriers; nil where a real carrier is configured
+	core     *verify.Core
+	worker   *deliver.Worker
+	lis      net.Listener
+	server   *http.Server
+	cert     *certificate // nil: plain HTTP
+	stats    stats
+	own      secret.Token // a command's own API key
+	ownID    string
+	closed   bool
 }
 
 // New builds a pincall, takes its data folder and listens; Run serves. Close
@@ -89,11 +90,11 @@ func (m *Main) build(ctx context.Context, f File) error {
 	if err != nil {
 		return err
 	}
-	routes, phones, err := m.cfg.routes(f)
-	if err != nil {
+	if m.carriers, err = m.cfg.carriers(f); err != nil {
 		return err
 	}
-	m.phones = phones
+	m.phones = m.carriers.phones
+	routes := m.carriers.routes
 	if f.TLS.Cert != "" {
 		if m.cert, err = loadCertificate(f.TLS, m.cfg.Log); err != nil {
 			return err
@@ -120,6 +121,9 @@ func (m *Main) build(ctx context.Context, f File) error {
 		return err
 	}
 	if m.cfg.Work != WorkNone {
+		if err = m.carriers.lines.start(ctx, m.cfg); err != nil {
+			return err
+		}
 		if m.worker, err = deliver.New(deliver.Config{
 			Core: m.core, Queue: m.base.store, OwnOnly: m.cfg.Work == WorkOwn, StopAfter: f.StopAfter, Log: m.cfg.Log,
 			Observe: m.stats.metrics.delivery(),
@@ -256,6 +260,9 @@ func (m *Main) Run(ctx context.Context) error {
 	if exists(m.KeyFile()) {
 		fmt.Fprintf(m.cfg.Stdout, "the API key is in %s\n", m.KeyFile())
 	}
+	if m.phones != nil {
+		fmt.Fprintf(m.cfg.Stdout, "the simulated phone is at %s/phone\n", m.URL())
+	}
 	var err error
 	select {
 	case <-ctx.Done():
@@ -309,8 +316,8 @@ func (m *Main) Close() error {
 		m.unlist()
 	}
 	errs = append(errs, m.stats.close())
-	if m.phones != nil {
-		errs = append(errs, m.phones.Close())
+	if m.carriers != nil {
+		errs = append(errs, m.carriers.close())
 	}
 	if m.base != nil && m.ownID != "" {
 		errs = append(errs, m.base.dir.Revoke(context.Background(), DefaultAccount, m.ownID))
