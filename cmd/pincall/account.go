@@ -10,7 +10,7 @@ import (
 	"github.com/pincall/pincall/internal/app"
 )
 
-// accountCmd manages accounts in the data folder; a server may run meanwhile.
+// accountCmd manages accounts; servers may run meanwhile.
 type accountCmd struct {
 	New     accountNewCmd     `cmd:"" help:"Make an account and print its id."`
 	List    accountListCmd    `cmd:"" help:"List the accounts."`
@@ -18,19 +18,9 @@ type accountCmd struct {
 	Enable  accountEnableCmd  `cmd:"" help:"Let a disabled account's keys and client tokens work again."`
 }
 
-// dataFlag says where things are kept.
-type dataFlag struct {
-	Data string `help:"Data folder [$$PINCALL_DATA, else ~/.local/share/pincall]." placeholder:"DIR"`
-}
-
-// with works on the data folder.
-func (f dataFlag) with(ctx context.Context, sys system, open opener, do func(*app.Admin) error) error {
-	return folderFlags{Data: f.Data}.with(ctx, sys, open, do)
-}
-
 // accountNewCmd makes an account.
 type accountNewCmd struct {
-	dataFlag
+	placeFlags
 	Name string `arg:"" help:"Whose it is, for the list."`
 }
 
@@ -51,7 +41,7 @@ func (c accountNewCmd) Run(ctx context.Context, sys system) error {
 }
 
 // accountListCmd lists accounts.
-type accountListCmd struct{ dataFlag }
+type accountListCmd struct{ placeFlags }
 
 // Run prints a table, oldest account first.
 func (c accountListCmd) Run(ctx context.Context, sys system) error {
@@ -75,7 +65,7 @@ func (c accountListCmd) Run(ctx context.Context, sys system) error {
 
 // accountID names an account.
 type accountID struct {
-	dataFlag
+	placeFlags
 	ID string `arg:"" help:"The account's id, as account list shows it."`
 }
 

@@ -11,17 +11,17 @@ import (
 
 // backupCmd copies the database; a server may run meanwhile.
 type backupCmd struct {
-	Data string `help:"Data folder [$$PINCALL_DATA, else ~/.local/share/pincall]." placeholder:"DIR"`
+	placeFlags
 	File string `arg:"" help:"The file to make. One that is there already is refused."`
 }
 
 // Run makes the copy and says what it lacks.
 func (c backupCmd) Run(ctx context.Context, sys system) error {
-	data, err := dataFolder(c.Data, sys)
+	cfg, err := c.config(sys)
 	if err != nil {
 		return err
 	}
-	err = app.Backup(ctx, data, c.File)
+	err = app.Backup(ctx, cfg, c.File)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("back up: %s is there already: name a new file", c.File)
 	}

@@ -106,6 +106,12 @@ func servePhones(t *testing.T, pace string) (address, data string) {
 	if err := os.WriteFile(filepath.Join(data, "pincall.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return serveFolder(t, data), data
+}
+
+// serveFolder runs the program on a data folder, and gives its address.
+func serveFolder(t *testing.T, data string) (address string) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	server := begin(ctx, data, "serve", "--listen", "127.0.0.1:0")
 	t.Cleanup(func() {
@@ -115,11 +121,11 @@ func servePhones(t *testing.T, pace string) (address, data string) {
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if _, ok := app.RunningServer(data); ok {
 			server.out.waitFor(t, "listens on")
-			return strings.TrimPrefix(strings.Fields(server.out.lines()[0])[3], "http://"), data
+			return strings.TrimPrefix(strings.Fields(server.out.lines()[0])[3], "http://")
 		}
 	}
 	t.Fatal("the server does not start")
-	return "", ""
+	return ""
 }
 
 // watch keeps what a page without faults never causes.

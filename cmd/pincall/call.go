@@ -20,6 +20,7 @@ type callCmd struct {
 	Channel string `help:"voice, sms, or the steps of a workflow, such as sms,voice [the service's]."`
 	Gate    string `help:"What must be keyed first: any_key, screen_digits or none [the service's]."`
 	Service string `help:"The service's id [the account's default]."`
+	Route   string `help:"The only route to use; not beside a running server [all that are configured]." placeholder:"NAME"`
 	paymentFlags
 	Answer bool `help:"On the simulator, answer the phone and press the keys it asks for." default:"true" negatable:""`
 	serverFlags
@@ -35,6 +36,7 @@ func (c callCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
+	c.only = c.Route
 	server, err := c.connect(ctx, sys, app.WorkOwn)
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ type serverFlags struct {
 	KeyFile string `help:"File that holds the API key [$$PINCALL_API_KEY, else the data folder's]." placeholder:"FILE"`
 	Data    string `help:"Data folder [$$PINCALL_DATA, else ~/.local/share/pincall]." placeholder:"DIR"`
 	Config  string `help:"Configuration of a server that is run for the while." placeholder:"FILE"`
+	only    string // the only route of a server that is run for the while; empty: all
 }
 
 // server is a connection, and the server itself where it runs in this process.
@@ -54,10 +55,16 @@ func (f serverFlags) connect(ctx context.Context, sys system, work app.Work) (*s
 		return nil, err
 	}
 	if f.Server != "" {
+		if f.only != "" {
+			return nil, usagef("--route goes with a server of this command's own, not with --server")
+		}
 		return f.remote(data, sys)
 	}
 	for patience := time.After(comingPatience); ; {
 		if addr, ok := app.RunningServer(data); ok {
+			if f.only != "" {
+				return nil, usagef("--route goes with a server of this command's own, and one runs on %s: stop it first", data)
+			}
 			return f.local(ctx, data, addr, sys)
 		}
 		s, err := f.inProcess(ctx, data, sys, work)
@@ -113,7 +120,7 @@ func (f serverFlags) local(ctx context.Context, data, addr string, sys system) (
 		}
 		return reach(addr, key, server{keyFrom: from, absent: absent, pinned: pinned})
 	}
-	admin, err := app.OpenAdminExisting(ctx, data)
+	admin, err := app.OpenAdminExisting(ctx, app.Config{Data: data, ConfigFile: f.Config, Getenv: sys.Getenv})
 	if err != nil {
 		return nil, err
 	}
@@ -180,9 +187,12 @@ func (f serverFlags) key(data string, sys system) (key client.Secret, from strin
 // inProcess runs a server for as long as the command lasts.
 func (f serverFlags) inProcess(ctx context.Context, data string, sys system, work app.Work) (*server, error) {
 	main, err := app.New(ctx, app.Config{
-		Listen: "127.0.0.1:0", Data: data, ConfigFile: f.Config, Work: work,
+		Listen: "127.0.0.1:0", Data: data, ConfigFile: f.Config, Work: work, Route: f.only,
 		Getenv: sys.Getenv, Log: slog.New(slog.DiscardHandler),
 	})
+	if errors.Is(err, app.ErrNoRoute) {
+		return nil, usagef("--route: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,19 +8,16 @@ import (
 )
 
 // doctorCmd looks for weakened settings and missing parts.
-type doctorCmd struct {
-	Data   string `help:"Data folder [$$PINCALL_DATA, else ~/.local/share/pincall]." placeholder:"DIR"`
-	Config string `help:"Configuration file [$$PINCALL_CONFIG, else pincall.yaml in the data folder]." placeholder:"FILE"`
-}
+type doctorCmd struct{ placeFlags }
 
 // Run prints a line for each thing that is wrong, with what to do. It changes
 // nothing, and a server may run meanwhile.
 func (c doctorCmd) Run(ctx context.Context, sys system) error {
-	data, err := dataFolder(c.Data, sys)
+	cfg, err := c.config(sys)
 	if err != nil {
 		return err
 	}
-	lines, err := app.Doctor(ctx, app.Config{Data: data, ConfigFile: c.Config, Getenv: sys.Getenv})
+	lines, err := app.Doctor(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -10,18 +10,18 @@ import (
 
 // eraseCmd removes a person from all accounts; a server may run meanwhile.
 type eraseCmd struct {
-	Data         string `help:"Data folder [$$PINCALL_DATA, else ~/.local/share/pincall]." placeholder:"DIR"`
+	placeFlags
 	ForgetBlocks bool   `help:"Also forget that the person reported a service: it may then call again."`
 	Number       string `arg:"" help:"The number, in E.164."`
 }
 
 // Run says what was removed, and how much.
 func (c eraseCmd) Run(ctx context.Context, sys system) error {
-	data, err := dataFolder(c.Data, sys)
+	cfg, err := c.config(sys)
 	if err != nil {
 		return err
 	}
-	did, err := app.EraseNumber(ctx, data, verify.EraseRequest{Number: c.Number, ForgetBlocks: c.ForgetBlocks})
+	did, err := app.EraseNumber(ctx, cfg, verify.EraseRequest{Number: c.Number, ForgetBlocks: c.ForgetBlocks})
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/pincall/pincall/internal/app"
 )
 
-// keyCmd manages API keys in the data folder; a server may run meanwhile.
+// keyCmd manages API keys; servers may run meanwhile.
 type keyCmd struct {
 	New    keyNewCmd    `cmd:"" help:"Make a key and print it: it is shown this once."`
 	List   keyListCmd   `cmd:"" help:"List the keys, without their secrets."`
@@ -23,27 +23,39 @@ type keyCmd struct {
 	Rotate rotateCmd    `cmd:"" help:"The same as keyring rotate: encrypt with a new key from now on."`
 }
 
-// folderFlags say where things are kept, and whose they are.
-type folderFlags struct {
-	Data    string `help:"Data folder [$$PINCALL_DATA, else ~/.local/share/pincall]." placeholder:"DIR"`
-	Account string `help:"The account's id." default:"default"`
+// placeFlags say where things are kept: in the data folder, or in the database
+// that the configuration names.
+type placeFlags struct {
+	Data   string `help:"Data folder [$$PINCALL_DATA, else ~/.local/share/pincall]." placeholder:"DIR"`
+	Config string `help:"Configuration file [$$PINCALL_CONFIG, else pincall.yaml in the data folder]." placeholder:"FILE"`
 }
 
-// opener opens a data folder: app.OpenAdmin, which makes it where it is new, or
-// app.OpenAdminExisting.
-type opener func(ctx context.Context, data string) (*app.Admin, error)
-
-// with opens the data folder, works on it and closes it again.
-func (f folderFlags) with(ctx context.Context, sys system, open opener, do func(*app.Admin) error) error {
+func (f placeFlags) config(sys system) (app.Config, error) {
 	data, err := dataFolder(f.Data, sys)
+	return app.Config{Data: data, ConfigFile: f.Config, Getenv: sys.Getenv}, err
+}
+
+// opener opens what is kept: app.OpenAdmin, which makes the data folder where it
+// is new, or app.OpenAdminExisting.
+type opener func(ctx context.Context, cfg app.Config) (*app.Admin, error)
+
+// with opens what is kept, works on it and closes it again.
+func (f placeFlags) with(ctx context.Context, sys system, open opener, do func(*app.Admin) error) error {
+	cfg, err := f.config(sys)
 	if err != nil {
 		return err
 	}
-	admin, err := open(ctx, data)
+	admin, err := open(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	return errors.Join(do(admin), admin.Close())
+}
+
+// folderFlags say where things are kept, and whose they are.
+type folderFlags struct {
+	placeFlags
+	Account string `help:"The account's id." default:"default"`
 }
 
 // dataFolder is the flag's, else the default.

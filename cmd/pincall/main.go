@@ -38,6 +38,7 @@ type commands struct {
 	Check    checkCmd    `cmd:"" help:"Check the code that a person typed."`
 	Say      sayCmd      `cmd:"" help:"Print what a person would hear, or read, for a code."`
 	Voices   voicesCmd   `cmd:"" help:"List voices, and check own recordings."`
+	Trunk    trunkCmd    `cmd:"" help:"Try SIP trunks out."`
 	Key      keyCmd      `cmd:"" help:"Make, list and revoke API keys."`
 	Doctor   doctorCmd   `cmd:"" help:"Look for weakened settings and missing parts, and say what to do."`
 	Account  accountCmd  `cmd:"" help:"Make, list, disable and enable accounts."`
@@ -45,7 +46,8 @@ type commands struct {
 	Audit    auditCmd    `cmd:"" help:"Show what was done to an account, and by whom."`
 	Erase    eraseCmd    `cmd:"" help:"Remove a person: everything that is kept of a number."`
 	Backup   backupCmd   `cmd:"" help:"Copy the database to a new file, while the server runs."`
-	Keyring  keyringCmd  `cmd:"" help:"Rotate the keys that the database is encrypted with."`
+	Keyring  keyringCmd  `cmd:"" help:"Make and rotate the keys that the database is encrypted with."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/pincall/pincall/internal/app"
@@ -10,22 +12,41 @@ import (
 
 // keyringCmd manages the keys that the database is encrypted with.
 type keyringCmd struct {
-	Rotate rotateCmd `cmd:"" help:"Encrypt with a new key from now on; a running server takes it up within two seconds."`
+	New    keyringNewCmd `cmd:"" help:"Make the keyring of a new PostgreSQL database: once, for all nodes."`
+	Rotate rotateCmd     `cmd:"" help:"Encrypt with a new key from now on; a running server takes it up within two seconds."`
+}
+
+// keyringNewCmd makes a keyring's file.
+type keyringNewCmd struct {
+	File string `arg:"" help:"The file to make. One that is there already is refused."`
+}
+
+// Run makes the file and says what to do with it.
+func (c keyringNewCmd) Run(sys system) error {
+	err := app.NewKeyring(c.File)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("keyring new: %s is there already: name a new file", c.File)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(sys.Out, "copy %s to every node, and name it there as keyring\nkeep another copy elsewhere: the database cannot be read without it\n", c.File)
+	return err
 }
 
 // rotateCmd adds a key to the keyring. It is also under key, where API keys are.
 type rotateCmd struct {
-	Data    string `help:"Data folder [$$PINCALL_DATA, else ~/.local/share/pincall]." placeholder:"DIR"`
-	DropOld bool   `help:"Also drop older keys that nothing in the database needs any more. Backups may still need them."`
+	placeFlags
+	DropOld bool `help:"Also drop older keys that nothing in the database needs any more. Backups may still need them."`
 }
 
 // Run says which keys there are now. Their ids are public.
 func (c rotateCmd) Run(ctx context.Context, sys system) error {
-	data, err := dataFolder(c.Data, sys)
+	cfg, err := c.config(sys)
 	if err != nil {
 		return err
 	}
-	did, err := app.RotateKeyring(ctx, data, c.DropOld)
+	did, err := app.RotateKeyring(ctx, cfg, c.DropOld)
 	if err != nil {
 		return err
 	}
@@ -38,6 +59,10 @@ func (c rotateCmd) Run(ctx context.Context, sys system) error {
 			fmt.Fprintf(sys.Out, "%s: %s\n", l.what, strings.Join(l.ids, ", "))
 		}
 	}
-	_, err = fmt.Fprintln(sys.Out, "copy keyring.json of the data folder now: older copies cannot open what is written from now on")
+	last := "copy keyring.json of the data folder now: older copies cannot open what is written from now on"
+	if did.Shared {
+		last = "copy " + did.File + " to every node now, and to where you keep it: a node without the new key cannot open what this one writes"
+	}
+	_, err = fmt.Fprintln(sys.Out, last)
 	return err
 }

@@ -4,61 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/secret"
-	"github.com/pincall/pincall/internal/store/sqlite"
 )
 
 // DefaultAccount is the id of the account, and of its service, that are made at
 // the first start.
 const DefaultAccount = "default"
 
-// base is what every command needs: the folder's keyring and store, with the
-// default account in it.
+// base is what every command needs: the keyring and the store, with the default
+// account in it.
 type base struct {
+	place
 	keys  *secret.Keyring
-	store *sqlite.Store
+	store engine
 	dir   *account.Directory
 }
 
-// openBase opens a data folder, and makes it where it is new.
-func openBase(ctx context.Context, data string) (*base, error) {
-	if err := ensureFolder(data); err != nil {
+// openBase opens what is kept at a place.
+func openBase(ctx context.Context, p place) (*base, error) {
+	b := &base{place: p}
+	var err error
+	if b.keys, b.store, err = p.open(ctx); err != nil {
 		return nil, err
 	}
-	keys, err := openKeyring(data)
-	if err != nil {
-		return nil, err
-	}
-	store, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(data, databaseFile), KeyCheck: keys.CheckValue()})
-	if err != nil {
-		return nil, err
-	}
-	b := &base{keys: keys, store: store}
-	if b.dir, err = account.New(account.Config{Store: store, Keys: keys}); err == nil {
+	if b.dir, err = account.New(account.Config{Store: b.store, Keys: b.keys}); err == nil {
 		err = b.ensureAccount(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, store.Close())
+		return nil, errors.Join(err, b.store.Close())
 	}
 	return b, nil
 }
 
-// openKeyring reads the folder's keyring. It makes one only where there is no
-// database yet: beside one, a new keyring could open nothing.
-func openKeyring(data string) (*secret.Keyring, error) {
-	path := filepath.Join(data, keyringFile)
-	if !exists(filepath.Join(data, databaseFile)) {
-		keys, _, err := secret.LoadOrCreateKeyring(path)
-		return keys, err
+// do works on what is there already.
+func (p place) do(ctx context.Context, do func(*base) error) error {
+	if err := p.mustBe(); err != nil {
+		return err
 	}
-	if !exists(path) {
-		return nil, fmt.Errorf("%s is missing, and %s cannot be read without it: restore it from your copy", path, databaseFile)
+	b, err := openBase(ctx, p)
+	if err != nil {
+		return err
 	}
-	return secret.LoadKeyring(path)
+	return errors.Join(do(b), b.store.Close())
 }
 
 // ensureAccount makes the default account with its service.
@@ -78,22 +68,30 @@ func (b *base) ensureAccount(ctx context.Context) error {
 // Admin is the store without a server: for commands that manage keys.
 type Admin struct{ base *base }
 
-// OpenAdmin opens a data folder, and makes it where it is new. A server may run
-// on it at the same time.
-func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
-	b, err := openBase(ctx, data)
+// OpenAdmin opens what a configuration names; a data folder is made where it is
+// new. Servers may run on it at the same time.
+func OpenAdmin(ctx context.Context, cfg Config) (*Admin, error) {
+	p, err := cfg.find()
+	if err != nil {
+		return nil, err
+	}
+	b, err := openBase(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	return &Admin{base: b}, nil
 }
 
-// OpenAdminExisting opens a data folder that is there already.
-func OpenAdminExisting(ctx context.Context, data string) (*Admin, error) {
-	if !exists(filepath.Join(data, databaseFile)) {
-		return nil, fmt.Errorf("there is no data folder %s: name the server's with --data", data)
+// OpenAdminExisting is OpenAdmin for a data folder that is there already.
+func OpenAdminExisting(ctx context.Context, cfg Config) (*Admin, error) {
+	p, err := cfg.find()
+	if err != nil {
+		return nil, err
 	}
-	return OpenAdmin(ctx, data)
+	if err := p.mustBe(); err != nil {
+		return nil, err
+	}
+	return OpenAdmin(ctx, cfg)
 }
 
 // NewAccount makes an account with its default service; its id is drawn.

@@ -102,10 +102,7 @@ func (m *Main) build(ctx context.Context, f File) error {
 	}
 	m.stats.metrics = newMetrics()
 	m.warn(routes, limits.Countries)
-	if m.lock, err = lock(ctx, m.cfg.Data); err != nil {
-		return err
-	}
-	if m.base, err = openBase(ctx, m.cfg.Data); err != nil {
+	if err = m.take(ctx, m.cfg.place(f)); err != nil {
 		return err
 	}
 	if _, err = m.base.store.Takeover(ctx); err != nil {
@@ -120,18 +117,41 @@ func (m *Main) build(ctx context.Context, f File) error {
 	}); err != nil {
 		return err
 	}
-	if m.cfg.Work != WorkNone {
+	if m.works() {
 		if err = m.carriers.lines.start(ctx, m.cfg); err != nil {
 			return err
 		}
 		if m.worker, err = deliver.New(deliver.Config{
 			Core: m.core, Queue: m.base.store, OwnOnly: m.cfg.Work == WorkOwn, StopAfter: f.StopAfter, Log: m.cfg.Log,
-			Observe: m.stats.metrics.delivery(),
+			Observe: m.stats.metrics.delivery(), Shared: m.base.shared(), Elsewhere: m.carriers.elsewhere,
 		}); err != nil {
 			return err
 		}
 	}
 	return m.listen(f, routes)
+}
+
+// take opens the store, and takes the data folder where the work is in it: beside
+// a shared database the folder only says to this machine's commands where a node
+// is, so of several nodes one has it.
+func (m *Main) take(ctx context.Context, p place) (err error) {
+	if p.shared() && m.cfg.Work == WorkOwn {
+		return errNoNode
+	}
+	if m.lock, err = lock(ctx, m.cfg.Data); err != nil && !(p.shared() && errors.Is(err, ErrLocked)) {
+		return err
+	}
+	m.base, err = openBase(ctx, p)
+	return err
+}
+
+// errNoNode says that a command cannot make calls: the nodes would take its work,
+// and it would take theirs, and end in the middle of it.
+var errNoNode = errors.New("a command makes no calls of its own on a shared database: run pincall serve on this data folder, or name a node with --server")
+
+// works says whether there is work that this process can do.
+func (m *Main) works() bool {
+	return m.cfg.Work != WorkNone && len(m.carriers.elsewhere) < len(m.carriers.routes)
 }
 
 // warn says at the start what will refuse every call.
@@ -143,9 +163,9 @@ func (m *Main) warn(routes []carrier.Route, countries []string) {
 	}
 }
 
-// ensureKey sees to it that somebody can ask for something: a server makes an API
-// key where the account has none, and keeps it in the folder; a command has one of
-// its own, for as long as it runs.
+// ensureKey sees to it that somebody can ask for something: a server on a data
+// folder of its own makes an API key where the account has none, and keeps it in
+// the folder; a command has one of its own, for as long as it runs.
 func (m *Main) ensureKey(ctx context.Context) error {
 	if m.cfg.Work != WorkAll {
 		k, tok, err := m.base.dir.NewKey(ctx, DefaultAccount, "command", []account.Scope{account.ScopeAdmin})
@@ -156,7 +176,12 @@ func (m *Main) ensureKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(have, func(k account.Key) bool { return k.RevokedAt.IsZero() && k.Name != "command" }) {
+	working := slices.ContainsFunc(have, func(k account.Key) bool { return k.RevokedAt.IsZero() && k.Name != "command" })
+	switch {
+	case !working && m.base.shared(): // several nodes would make one each
+		m.cfg.Log.Warn("there is no API key: make one with pincall key new --scope admin")
+		return nil
+	case !working:
 		_, tok, err := m.base.dir.NewKey(ctx, DefaultAccount, "first start", []account.Scope{account.ScopeAdmin})
 		if err != nil {
 			return err
@@ -210,6 +235,9 @@ func (m *Main) listen(f File, routes []carrier.Route) error {
 // list writes down where the server is, and with TLS, by which certificate it is
 // known.
 func (m *Main) list(f File) error {
+	if m.lock == nil {
+		return nil // the folder is another process's
+	}
 	if m.cert == nil {
 		return writeFile(m.cfg.Data, addressFile, m.Addr()+"\n")
 	}
@@ -302,7 +330,11 @@ func (m *Main) stop(ctx context.Context) error {
 
 // unlist takes back the address: whoever looks for a server finds that this one
 // is stopping.
-func (m *Main) unlist() { _ = os.Remove(filepath.Join(m.cfg.Data, addressFile)) }
+func (m *Main) unlist() {
+	if m.lock != nil {
+		_ = os.Remove(filepath.Join(m.cfg.Data, addressFile))
+	}
+}
 
 // Close frees everything. It may be called more than once.
 func (m *Main) Close() error {

@@ -15,6 +15,7 @@ type Config struct {
 	Data       string // folder; DefaultData
 	ConfigFile string // YAML; $PINCALL_CONFIG, else pincall.yaml in the data folder, where there is one
 	Work       Work   // WorkAll
+	Route      string // the only route to use; empty: all that are configured
 	Getenv     func(string) string
 	// Environ lists NAME=value; only the names are looked at, to find settings
 	// that do not exist. os.Environ

@@ -75,7 +75,7 @@ func TestFirstKey(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	keys := func() (working int) {
-		a, err := app.OpenAdminExisting(t.Context(), dir)
+		a, err := app.OpenAdminExisting(t.Context(), app.Config{Data: dir})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func TestCommandsKey(t *testing.T) {
 		t.Error("no key")
 	}
 	m.Close()
-	a, err := app.OpenAdmin(t.Context(), dir)
+	a, err := app.OpenAdmin(t.Context(), app.Config{Data: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestLostKeyring(t *testing.T) {
 		t.Fatal(err)
 	}
 	os.Remove(ring)
-	if _, err := app.OpenAdmin(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "restore it") {
+	if _, err := app.OpenAdmin(t.Context(), app.Config{Data: dir}); err == nil || !strings.Contains(err.Error(), "restore it") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(ring); err == nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/pincall/pincall/internal/phone"
 	"github.com/pincall/pincall/internal/script"
 	"github.com/pincall/pincall/internal/secret"
+	"github.com/pincall/pincall/internal/store"
 	"github.com/pincall/pincall/internal/store/sqlite"
 )
 
@@ -41,8 +42,12 @@ func Doctor(ctx context.Context, cfg Config) ([]string, error) {
 	}
 	cfg.Log = slog.New(slog.DiscardHandler)
 	d := &doctor{cfg: cfg}
-	routes := d.configuration()
-	if d.folder() {
+	f, routes := d.configuration()
+	p := cfg.place(f)
+	switch {
+	case p.shared():
+		d.shared(ctx, p, routes)
+	case d.folder():
 		d.database(ctx, routes)
 	}
 	return d.lines, nil
@@ -57,13 +62,13 @@ func (d *doctor) say(format string, args ...any) {
 	d.lines = append(d.lines, oneLine(fmt.Sprintf(format, args...)))
 }
 
-// configuration looks at the options, and gives the routes, as far as there are
-// some.
-func (d *doctor) configuration() []carrier.Route {
+// configuration looks at the options, and gives them with the routes, as far as
+// there are some.
+func (d *doctor) configuration() (File, []carrier.Route) {
 	f, err := d.cfg.readFile()
 	if err != nil {
 		d.say("configuration: %v", err)
-		return nil
+		return f, nil
 	}
 	d.listeners(f)
 	d.certificate(f.TLS)
@@ -71,22 +76,20 @@ func (d *doctor) configuration() []carrier.Route {
 	if f.Retention == keepForEver {
 		d.say("retention: finished verifications are kept for ever: set a time, such as 720h")
 	}
-	routes, phones, err := d.cfg.routes(f)
-	if phones != nil {
-		defer phones.Close()
-	}
+	built, err := d.cfg.carriers(f)
+	defer func() { _ = built.close() }() // nothing was begun
 	if err != nil {
 		d.say("configuration: %v", err)
-		return nil
+		return f, nil
 	}
 	for _, r := range f.Routes {
 		d.route(r)
 	}
 	d.voices(f.Voices)
-	if len(f.Guard.Countries) == 0 && slices.ContainsFunc(routes, func(r carrier.Route) bool { return !r.Embedded }) {
+	if len(f.Guard.Countries) == 0 && slices.ContainsFunc(built.routes, func(r carrier.Route) bool { return !r.Embedded }) {
 		d.say("guard.countries: no country may be called: list those where your users are, such as [JP]")
 	}
-	return routes
+	return f, built.routes
 }
 
 func (d *doctor) listeners(f File) {
@@ -156,6 +159,12 @@ func rate(n int64, window time.Duration) float64 { return float64(n) / window.Se
 
 // route looks at what a carrier needs.
 func (d *doctor) route(r RouteFile) {
+	if r.Enabled != nil && !*r.Enabled {
+		return
+	}
+	if r.Carrier == "trunk" {
+		d.trunk(r)
+	}
 	if r.Carrier != "xoxzo" {
 		return
 	}
@@ -213,16 +222,20 @@ func (d *doctor) database(ctx context.Context, routes []carrier.Route) {
 	if i.Version > i.Known {
 		d.say("database: a newer pincall has worked on it (schema %d, this one knows %d): use the newer one", i.Version, i.Known)
 	}
-	d.keyring(i.KeyCheck)
+	d.keyring(filepath.Join(d.cfg.Data, keyringFile), i.KeyCheck)
 	d.clock(path, i.Newest)
+	d.accounts(i, routes)
+}
+
+// accounts looks at what the accounts have.
+func (d *doctor) accounts(i store.Inspection, routes []carrier.Route) {
 	d.keyFile(i)
 	for _, s := range i.Services {
 		d.service(s.WithDefaults(), routes)
 	}
 }
 
-func (d *doctor) keyring(check string) {
-	path := filepath.Join(d.cfg.Data, keyringFile)
+func (d *doctor) keyring(path, check string) {
 	keys, err := secret.LoadKeyring(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -246,7 +259,7 @@ func (d *doctor) clock(path string, newest time.Time) {
 
 // keyFile warns of the first key, which may do everything, where it still lies
 // in the folder.
-func (d *doctor) keyFile(i sqlite.Inspection) {
+func (d *doctor) keyFile(i store.Inspection) {
 	text, err := ReadKeyFile(d.cfg.Data)
 	if err != nil {
 		return // it is kept elsewhere

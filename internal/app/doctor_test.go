@@ -153,7 +153,7 @@ func TestDoctorOnFolders(t *testing.T) {
 	}
 	db, ring, key := in("pincall.db"), in("keyring.json"), in("api-key")
 	newKey := func(t *testing.T, dir string, s account.Scope) {
-		a, err := app.OpenAdminExisting(t.Context(), dir)
+		a, err := app.OpenAdminExisting(t.Context(), app.Config{Data: dir})
 		if err != nil {
 			t.Fatal(err)
 		}

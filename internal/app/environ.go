@@ -27,7 +27,7 @@ func overrides(f *File, getenv func(string) string, environ []string) error {
 	if err := e.section(reflect.ValueOf(f).Elem(), envPrefix); err != nil {
 		return err
 	}
-	known := append(slices.Clone(otherVariables[:]), e.known...)
+	known := slices.Concat(otherVariables[:], e.known, f.secretVariables())
 	for _, pair := range environ {
 		name, _, _ := strings.Cut(pair, "=")
 		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, testPrefix) || slices.Contains(known, name) || injected.MatchString(name) {

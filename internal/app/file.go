@@ -18,6 +18,7 @@ import (
 	"github.com/pincall/pincall/internal/carrier/sim"
 	"github.com/pincall/pincall/internal/guard"
 	"github.com/pincall/pincall/internal/phone"
+	"github.com/pincall/pincall/internal/store/postgres"
 	"github.com/pincall/pincall/internal/verify"
 )
 
@@ -36,6 +37,11 @@ const (
 // pincall.example.yaml explains them all, and shows the defaults.
 type File struct {
 	Listen string `yaml:"listen"`
+	// Database names one that several nodes share; none: SQLite in the data folder.
+	Database DatabaseFile `yaml:"database"`
+	// Keyring is the keyring's file beside a shared database. Without one it is the
+	// data folder's.
+	Keyring string `yaml:"keyring"`
 	// PublicURL is how the outside reaches this server; carriers are given
 	// callbacks below it. Empty: none, and everything is learned by asking.
 	PublicURL string  `yaml:"public_url"`
@@ -86,17 +92,26 @@ type SimFile struct {
 
 // RouteFile configures one route. Without any there is one: the simulator.
 type RouteFile struct {
-	Carrier string `yaml:"carrier"` // sim, xoxzo
+	Carrier string `yaml:"carrier"` // sim, trunk, xoxzo
 	Name    string `yaml:"name"`    // the carrier's name
-	Caller  string `yaml:"caller"`  // xoxzo: caller ID of calls
-	Sender  string `yaml:"sender"`  // xoxzo: sender of messages
-	BaseURL string `yaml:"base_url"`
+	Enabled *bool  `yaml:"enabled"` // true
+	// Serve: this node places on the route. Otherwise another does.
+	Serve *bool `yaml:"serve"` // true
+	// Priority orders the routes, the lowest first; Weight shares calls among the
+	// routes of one priority.
+	Priority int    `yaml:"priority"`
+	Weight   int    `yaml:"weight"`
+	Caller   string `yaml:"caller"` // xoxzo: caller ID of calls
+	Sender   string `yaml:"sender"` // xoxzo: sender of messages
+	BaseURL  string `yaml:"base_url"`
+	// Trunk is for carrier trunk.
+	Trunk TrunkFile `yaml:"trunk"`
 }
 
 // defaultFile is what holds where nothing is said.
 func defaultFile() File {
 	return File{
-		Listen: DefaultListen, Log: LogFile{Format: "text", Level: "info"}, Sim: SimFile{Pace: "real"},
+		Listen: DefaultListen, Database: DatabaseFile{MaxConns: postgres.DefaultMaxConns}, Log: LogFile{Format: "text", Level: "info"}, Sim: SimFile{Pace: "real"},
 		Retention: "720h", StopAfter: DefaultStopAfter,
 		Guard: GuardFile{
 			StartsPerNumber: "10/1h", SendsPerNumber: "15/24h", WrongPerNumber: "10/24h", StartsPerAccount: "600/1m",
@@ -105,14 +120,19 @@ func defaultFile() File {
 	}
 }
 
+// file is the configuration's path, whether it is there or not.
+func (c Config) file() string {
+	if c.ConfigFile != "" {
+		return c.ConfigFile
+	}
+	return filepath.Join(c.Data, "pincall.yaml")
+}
+
 // readFile puts together the settings: the flags, else the environment, else the
 // file, else the defaults. A missing file that nobody named is empty.
 func (c Config) readFile() (File, error) {
 	f := defaultFile()
-	path, named := c.ConfigFile, c.ConfigFile != ""
-	if !named {
-		path = filepath.Join(c.Data, "pincall.yaml")
-	}
+	path, named := c.file(), c.ConfigFile != ""
 	b, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
@@ -142,6 +162,9 @@ func (f File) check() error {
 	}
 	if err := checkAddress(f.Listen); err != nil {
 		return fmt.Errorf("listen: %w", err)
+	}
+	if err := f.checkDatabase(); err != nil {
+		return err
 	}
 	if f.MetricsListen != "" {
 		if err := checkAddress(f.MetricsListen); err != nil {

@@ -17,23 +17,33 @@ import (
 	"github.com/pincall/pincall/internal/web"
 )
 
-// streamPoll is how often an event stream looks for news that it was not told:
-// with one process on a folder there should be none.
-const streamPoll = 5 * time.Second
+// How often an event stream looks for news that it was not told: with one process
+// on a folder there should be none; with several nodes, all that another does.
+const (
+	streamPoll = 5 * time.Second
+	sharedPoll = time.Second
+)
+
+func (m *Main) streams() api.StreamTimes {
+	if m.base.shared() {
+		return api.StreamTimes{Poll: sharedPoll}
+	}
+	return api.StreamTimes{Poll: streamPoll}
+}
 
 // handler puts the front ends together.
 func (m *Main) handler(f File, routes []carrier.Route, proxies []netip.Prefix) (*edge.Mux, error) {
 	mux := edge.New(edge.Config{Keys: m.base.dir, Tokens: m.core, Accounts: m.base.dir, Log: m.cfg.Log,
 		Proxies: proxies, Observe: m.stats.metrics.request})
 	err := api.Register(mux, api.Config{Core: m.core, Directory: m.base.dir, Records: m.core, Ready: m.ready, Version: Version(),
-		Streams: api.StreamTimes{Poll: streamPoll}})
+		Streams: m.streams()})
 	if err != nil {
 		return nil, err
 	}
 	web.Register(mux, m.pages(f))
 	for _, r := range routes {
 		if p, ok := r.Carrier.(poker); ok {
-			mux.Handle(callback(r.Name, p))
+			mux.Handle(callback(r.Name, p, m.base.shared()))
 		}
 	}
 	return mux, nil
@@ -49,11 +59,12 @@ func (m *Main) ready(ctx context.Context) error {
 type poker interface{ Poke(token string) bool }
 
 // callback is where a carrier posts that an attempt has news. The token in the
-// path is all that is read.
-func callback(route string, p poker) (edge.Route, edge.Handler) {
+// path is all that is read. Where there are other nodes, one of them may know a
+// token that is not known here: it asks the carrier anyway, a little later.
+func callback(route string, p poker, shared bool) (edge.Route, edge.Handler) {
 	r := edge.Route{Method: http.MethodPost, Pattern: "/callbacks/" + route + "/{token}", Access: edge.Access{Public: true}, Unread: true}
 	return r, func(w http.ResponseWriter, r *edge.Request) error {
-		if !p.Poke(r.PathValue("token")) {
+		if !p.Poke(r.PathValue("token")) && !shared {
 			return &verify.Error{Code: verify.NotFound, Message: "there is nothing at this address"}
 		}
 		w.WriteHeader(http.StatusNoContent)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -16,11 +15,15 @@ import (
 	"github.com/pincall/pincall/internal/verify"
 )
 
-// EraseNumber removes a person from all accounts of a data folder, and notes
-// that in the log of each that knew the number. A server may run on it.
-func EraseNumber(ctx context.Context, data string, req verify.EraseRequest) (verify.Erased, error) {
+// EraseNumber removes a person from all accounts, and notes that in the log of
+// each that knew the number. Servers may run meanwhile.
+func EraseNumber(ctx context.Context, cfg Config, req verify.EraseRequest) (verify.Erased, error) {
 	var did verify.Everywhere
-	err := onFolder(ctx, data, func(b *base) error {
+	p, err := cfg.find()
+	if err != nil {
+		return did.Erased, err
+	}
+	err = p.do(ctx, func(b *base) error {
 		core, err := verify.New(verify.Config{
 			Store: b.store, Keys: b.keys, Services: b.dir,
 			// The server's limits are not known here: what it counts of accounts is
@@ -40,18 +43,35 @@ func EraseNumber(ctx context.Context, data string, req verify.EraseRequest) (ver
 }
 
 // Backup writes a copy of a data folder's database, without the keyring, to a new
-// file. A server may run on it.
-func Backup(ctx context.Context, data, file string) error {
-	return onFolder(ctx, data, func(b *base) error { return b.store.Backup(ctx, file) })
+// file. A server may run on it. A shared database is not copied:
+// postgres.ErrBackup says how that is done.
+func Backup(ctx context.Context, cfg Config, file string) error {
+	p, err := cfg.find()
+	if err != nil {
+		return err
+	}
+	return p.do(ctx, func(b *base) error { return b.store.Backup(ctx, file) })
 }
 
-// RotateKeyring gives a data folder's keyring a new key; a server that runs on it
-// uses it within keyringEvery. With dropOld, keys that nothing on record needs
-// any more are dropped.
-func RotateKeyring(ctx context.Context, data string, dropOld bool) (secret.Rotation, error) {
-	var did secret.Rotation
-	err := onFolder(ctx, data, func(b *base) error {
-		l := flock.New(filepath.Join(data, keyringFile+".lock"), flock.SetPermissions(0o600))
+// Rotated is what happened to a keyring's file.
+type Rotated struct {
+	secret.Rotation
+	File   string
+	Shared bool // every node has a copy
+}
+
+// RotateKeyring gives the keyring a new key; a server with the same file uses it
+// within keyringEvery. With dropOld, keys that nothing on record needs any more
+// are dropped.
+func RotateKeyring(ctx context.Context, cfg Config, dropOld bool) (Rotated, error) {
+	var did Rotated
+	p, err := cfg.find()
+	if err != nil {
+		return did, err
+	}
+	did.File, did.Shared = p.keyring, p.shared()
+	err = p.do(ctx, func(b *base) error {
+		l := flock.New(p.keyring+".lock", flock.SetPermissions(0o600))
 		if err := l.Lock(); err != nil {
 			return fmt.Errorf("lock the keyring: %w", err)
 		}
@@ -63,22 +83,10 @@ func RotateKeyring(ctx context.Context, data string, dropOld bool) (secret.Rotat
 			}
 		}
 		var err error
-		did, err = secret.RotateKeyring(filepath.Join(data, keyringFile), time.Now(), unused)
+		did.Rotation, err = secret.RotateKeyring(p.keyring, time.Now(), unused)
 		return errors.Join(err, l.Unlock())
 	})
 	return did, err
-}
-
-// onFolder works on a data folder that is there already.
-func onFolder(ctx context.Context, data string, do func(*base) error) error {
-	if !exists(filepath.Join(data, databaseFile)) {
-		return fmt.Errorf("there is no data folder %s: name the server's with --data", data)
-	}
-	b, err := openBase(ctx, data)
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(b), b.store.Close())
 }
 
 // keyringEvery is how often it is looked whether the keyring's file is another.
@@ -86,7 +94,7 @@ const keyringEvery = time.Second
 
 // watchKeyring takes over the keyring's file whenever it was replaced.
 func (m *Main) watchKeyring(ctx context.Context) {
-	path := filepath.Join(m.cfg.Data, keyringFile)
+	path := m.base.keyring
 	tick := time.NewTicker(keyringEvery)
 	defer tick.Stop()
 	var seen os.FileInfo // nil at first: it may have been replaced since it was read

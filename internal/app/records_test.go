@@ -146,7 +146,7 @@ func TestErasedIsGone(t *testing.T) {
 	if len(searchTraces(t, dir, gone)) == 0 {
 		t.Fatal("the search finds nothing where there is something")
 	}
-	did, err := app.EraseNumber(t.Context(), dir, verify.EraseRequest{Number: to})
+	did, err := app.EraseNumber(t.Context(), app.Config{Data: dir}, verify.EraseRequest{Number: to})
 	r.ok(err)
 	if did.Verifications != 16 || did.Attempts != 16 || did.Limits != 1 || did.Answers != 31 {
 		t.Errorf("erased %+v", did)
@@ -195,7 +195,7 @@ func TestBackupUnderLoad(t *testing.T) {
 		}
 	})
 	file := filepath.Join(other, "pincall.db")
-	err := app.Backup(t.Context(), dir, file)
+	err := app.Backup(t.Context(), app.Config{Data: dir}, file)
 	cancel()
 	load.Wait()
 	r.ok(err)
@@ -204,7 +204,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", info.Mode())
 	}
-	if err := app.Backup(t.Context(), dir, file); err == nil {
+	if err := app.Backup(t.Context(), app.Config{Data: dir}, file); err == nil {
 		t.Error("a backup went over a file that was there")
 	}
 	left, err := filepath.Glob(filepath.Join(other, ".*"))
@@ -261,7 +261,7 @@ func TestRotation(t *testing.T) {
 	first := r.begin(client.StartRequest{To: "+818012345671", Channel: "sms", Locale: "en"})
 	second := r.begin(client.StartRequest{To: "+818012345672", Channel: "sms", Locale: "en"})
 	one, two := r.texted("+818012345671"), r.texted("+818012345672")
-	did, err := app.RotateKeyring(t.Context(), dir, true)
+	did, err := app.RotateKeyring(t.Context(), app.Config{Data: dir}, true)
 	r.ok(err)
 	if did.Current != "k2" || len(did.Kept) != 1 || len(did.Dropped) != 0 {
 		t.Errorf("rotation %+v", did)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pincall/pincall/internal/carrier"
@@ -12,44 +13,109 @@ import (
 	client "github.com/pincall/pincall/xoxzo"
 )
 
+// ErrNoRoute says that the route that was asked for is not configured.
+var ErrNoRoute = errors.New("no such route")
+
 // routeName is what a route may be called: it stands in addresses and logs.
 var routeName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
-// routes builds the configured carriers, in order of preference.
-func (c Config) routes(f File) ([]carrier.Route, *sim.Carrier, error) {
-	if len(f.Routes) == 0 {
-		var phones *sim.Carrier
-		route, err := c.route(RouteFile{Carrier: "sim", Name: "sim"}, f, &phones)
-		return []carrier.Route{route}, phones, err
+// carriers are what a configuration asks for.
+type carriers struct {
+	routes []carrier.Route // in order of preference
+	phones *sim.Carrier    // nil where a real carrier is configured
+	lines  lines
+	// idle are the trunks of routes that other nodes serve: built for what they
+	// can do, and never started.
+	idle      lines
+	elsewhere []string // names of such routes
+}
+
+// close closes the simulator, the trunks, and their media last.
+func (b *carriers) close() error {
+	var err error
+	if b.phones != nil {
+		err = b.phones.Close()
 	}
-	var out []carrier.Route
-	var phones *sim.Carrier
+	return errors.Join(err, b.lines.close(), b.idle.close())
+}
+
+// carriers builds the configured carriers, in order of preference. What it gave
+// must be closed, also after an error.
+func (c Config) carriers(f File) (*carriers, error) {
+	b := &carriers{}
+	if len(f.Routes) == 0 {
+		f.Routes = []RouteFile{{Carrier: "sim"}}
+	}
+	if err := b.add(c, f); err != nil {
+		return b, err
+	}
+	if len(b.routes) == 0 {
+		return b, errors.New("routes: none is enabled: enable one, or remove them all for the simulator")
+	}
+	if b.phones != nil && len(b.routes) > 1 {
+		return b, errors.New("routes: the simulator cannot stand beside another carrier in one process: " +
+			"remove carrier sim, or the others")
+	}
+	slices.SortStableFunc(b.routes, func(x, y carrier.Route) int { return x.Priority - y.Priority })
+	return b, nil
+}
+
+// add builds every route that is enabled and, where c asks for one alone, has its
+// name.
+func (b *carriers) add(c Config, f File) error {
 	seen := map[string]bool{}
 	for i, r := range f.Routes {
 		if r.Name == "" {
 			r.Name = r.Carrier
 		}
 		if !routeName.MatchString(r.Name) && r.Carrier != "" {
-			return nil, nil, fmt.Errorf("routes[%d]: name: use lower-case letters, digits and dashes, at most 40", i)
+			return fmt.Errorf("routes[%d]: name: use lower-case letters, digits and dashes, at most 40", i)
 		}
 		if seen[r.Name] {
-			return nil, nil, fmt.Errorf("routes[%d]: two routes have the name %q: give each its own name", i, r.Name)
+			return fmt.Errorf("routes[%d]: two routes have the name %q: give each its own name", i, r.Name)
 		}
 		seen[r.Name] = true
-		route, err := c.route(r, f, &phones)
-		if err != nil {
-			return nil, nil, fmt.Errorf("routes[%d]: %w", i, err)
+		if r.Enabled != nil && !*r.Enabled || c.Route != "" && c.Route != r.Name {
+			continue
 		}
-		out = append(out, route)
+		err := r.misplaced()
+		if err == nil {
+			err = b.build(c, r, f)
+		}
+		if err != nil {
+			return fmt.Errorf("routes[%d]: %w", i, err)
+		}
 	}
-	if phones != nil && len(out) > 1 {
-		return nil, nil, errors.New("routes: the simulator cannot stand beside another carrier in one process: " +
-			"remove carrier sim, or the others")
+	if c.Route != "" && len(b.routes) == 0 {
+		return fmt.Errorf("%w: no enabled route has that name", ErrNoRoute)
 	}
-	return out, phones, nil
+	return nil
 }
 
-// route builds one carrier.
+// build builds one route.
+func (b *carriers) build(c Config, r RouteFile, f File) error {
+	trunks := &b.lines
+	if r.elsewhere() {
+		trunks, b.elsewhere = &b.idle, append(b.elsewhere, r.Name)
+	}
+	if r.Carrier != "trunk" {
+		route, err := c.route(r, f, &b.phones)
+		if err != nil {
+			return err
+		}
+		route.Priority, route.Weight = r.Priority, r.Weight
+		b.routes = append(b.routes, route)
+		return nil
+	}
+	t, err := trunks.add(c, r, f)
+	if err != nil {
+		return err
+	}
+	b.routes = append(b.routes, carrier.Route{Name: r.Name, Priority: r.Priority, Weight: r.Weight, Carrier: t})
+	return nil
+}
+
+// route builds one carrier that is no trunk.
 func (c Config) route(r RouteFile, f File, phones **sim.Carrier) (carrier.Route, error) {
 	switch r.Carrier {
 	case "sim":
@@ -84,9 +150,9 @@ func (c Config) route(r RouteFile, f File, phones **sim.Carrier) (carrier.Route,
 		})
 		return carrier.Route{Name: r.Name, Carrier: x}, err
 	case "":
-		return carrier.Route{}, errors.New("carrier is missing: choose sim or xoxzo")
+		return carrier.Route{}, errors.New("carrier is missing: choose sim, trunk or xoxzo")
 	}
-	return carrier.Route{}, errors.New("there is no such carrier: choose sim or xoxzo")
+	return carrier.Route{}, errors.New("there is no such carrier: choose sim, trunk or xoxzo")
 }
 
 // withPort is host and port of an address's rest.

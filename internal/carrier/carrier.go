@@ -43,13 +43,16 @@ var ErrCannot = errors.New("carrier: not supported by this carrier")
 
 // Abilities is what a carrier can do.
 type Abilities struct {
-	Voice  bool // places calls
-	SMS    bool // sends messages
-	Gate   bool // can wait for keys before the code is read
-	Keys   bool // takes keys after the gate (again, report)
-	Text   bool // is given text and speaks it with its own voice
-	Sound  bool // is given sound
-	Payee  bool // can speak free words: a brand, a payee
+	Voice bool // places calls
+	SMS   bool // sends messages
+	Gate  bool // can wait for keys before the code is read
+	Keys  bool // takes keys after the gate (again, report)
+	Text  bool // is given text and speaks it with its own voice
+	Sound bool // is given sound
+	Payee bool // can speak free words: a brand, a payee
+	// Words are the languages in which it can speak free words, where Payee says
+	// that it can; empty means every language that it speaks.
+	Words  []string
 	Resume bool // a call placed before a restart can be followed afterwards
 	// Extension: can dial keys after the answer, before anything is said.
 	Extension bool
@@ -60,6 +63,11 @@ type Abilities struct {
 // Speaks says whether the carrier can speak the language.
 func (a Abilities) Speaks(lang string) bool {
 	return len(a.Languages) == 0 || slices.Contains(a.Languages, lang)
+}
+
+// SpeaksWords says whether the carrier can speak free words in the language.
+func (a Abilities) SpeaksWords(lang string) bool {
+	return a.Payee && a.Speaks(lang) && (len(a.Words) == 0 || slices.Contains(a.Words, lang))
 }
 
 // Carries says whether the carrier serves the channel.
@@ -74,7 +82,13 @@ type Route struct {
 	// Embedded marks the simulator: no phone rings and nothing costs money, so
 	// the list of allowed countries does not apply.
 	Embedded bool
-	Carrier  Carrier
+	// Priority orders the routes, the lowest first; equal ones stand as they are
+	// configured.
+	Priority int
+	// Weight is the route's share among the routes of its priority that have one:
+	// one of these is drawn, before those without. Zero: none.
+	Weight  int
+	Carrier Carrier
 }
 
 // Ref is the carrier's own reference for a call or message: at most 200 bytes.

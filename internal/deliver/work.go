@@ -2,7 +2,7 @@ package deliver
 
 import (
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
 	"errors"
 	"io"
 	"time"
@@ -38,6 +38,8 @@ func (w *Worker) work(ctx context.Context, j jobs.Job) {
 	switch {
 	case errors.Is(err, verify.ErrGone):
 		w.discard(ctx, j)
+	case errors.Is(err, verify.ErrUnreadable) && w.cfg.Shared && j.Lease.N <= handOvers:
+		w.handOver(ctx, j) // a new keyring may not have come here yet
 	case errors.Is(err, verify.ErrUnreadable):
 		w.cfg.Log.Error("an attempt cannot be made", "attempt", d.Attempt.ID, "error", err)
 		w.settle(ctx, d, outcome.Ending{Outcome: outcome.CarrierFailed, Fault: outcome.FaultOurs,
@@ -49,7 +51,7 @@ func (w *Worker) work(ctx context.Context, j jobs.Job) {
 	case d.Attempt.State == verify.StateEnded:
 		w.settle(ctx, d, outcome.Ending{Outcome: d.Attempt.Outcome, Reason: d.Attempt.Reason})
 	default:
-		w.resume(ctx, d)
+		w.resume(ctx, j, d)
 	}
 }
 
@@ -71,9 +73,13 @@ func (w *Worker) discard(ctx context.Context, j jobs.Job) {
 // resume goes on with an attempt that a lost worker had begun. Where the carrier
 // can still be asked, it is followed; otherwise nobody knows whether the phone
 // rang, so it is settled and never placed again.
-func (w *Worker) resume(ctx context.Context, d verify.Delivery) {
+func (w *Worker) resume(ctx context.Context, j jobs.Job, d verify.Delivery) {
 	r, known := w.route(d)
 	if d.Attempt.Ref != "" && known && r.Carrier.Can().Resume {
+		if !w.serves(r) && d.Now.Sub(d.Attempt.DialledAt) < longestFollow {
+			w.handOver(ctx, j)
+			return
+		}
 		stopped, unwatch := w.wake.Watch(d.Attempt.ID)
 		defer unwatch()
 		w.follow(ctx, d, following{r.Carrier, carrier.Ref(d.Attempt.Ref), stopped})
@@ -99,7 +105,11 @@ func (w *Worker) place(ctx context.Context, j jobs.Job, d verify.Delivery) {
 		w.settle(ctx, d, refusal("no configured carrier can serve this"))
 		return
 	}
-	route := d.Routes[0]
+	route, here := w.choose(j, d)
+	if !here {
+		w.handOver(ctx, j)
+		return
+	}
 	call, what, err := w.compose(d, route)
 	if err != nil {
 		w.cfg.Log.Error("a message cannot be composed", "attempt", d.Attempt.ID, "language", d.Message.Lang, "error", err)
@@ -200,7 +210,7 @@ func (w *Worker) compose(d verify.Delivery, r carrier.Route) (carrier.Call, veri
 func (w *Worker) screenDigits() (secret.Text, error) {
 	r := w.cfg.Rand
 	if r == nil {
-		r = rand.Reader
+		r = crand.Reader
 	}
 	var out []byte
 	var b [1]byte

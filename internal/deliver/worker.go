@@ -43,6 +43,12 @@ type Config struct {
 	// OwnOnly takes only work that is promised after Start, and leaves what
 	// another process has left behind: for a command that makes one call.
 	OwnOnly bool
+	// Shared says that other nodes work off the same queue: what this one cannot
+	// do, another may.
+	Shared bool
+	// Elsewhere are the names of the routes on which this node does not place:
+	// other nodes do.
+	Elsewhere []string
 	// StopAfter is how long calls in progress may go on when the process stops,
 	// before they are hung up; 3 s.
 	StopAfter time.Duration

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,7 +67,12 @@ func bad(field, message string) *Error {
 	return &Error{Code: BadInput, Field: field, Message: message}
 }
 
+// internal hides a cause that the caller can do nothing about. One that says
+// itself that it may pass stays that.
 func internal(op string, err error) *Error {
+	if e := (*Error)(nil); errors.As(err, &e) && e.Code == Unavailable {
+		return &Error{Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Err: fmt.Errorf("%s: %w", op, err)}
+	}
 	return &Error{Code: Internal, Message: "something went wrong on our side", Err: fmt.Errorf("%s: %w", op, err)}
 }
 

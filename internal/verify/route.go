@@ -27,7 +27,7 @@ func Eligible(routes []carrier.Route, s Settings, ch phone.Channel) []carrier.Ro
 
 // speaks says whether a route can hold the call.
 func speaks(can carrier.Abilities, s Settings) bool {
-	if !can.Speaks(s.Language) || s.Words && !can.Payee {
+	if !can.Speaks(s.Language) || s.Words && !can.SpeaksWords(s.Language) {
 		return false
 	}
 	return can.Gate || s.Gate == script.GateNone || s.GatePolicy != account.GateRequire

@@ -128,6 +128,7 @@ func TestRoutesMustBeAble(t *testing.T) {
 	t.Parallel()
 	noKeys := carrier.Abilities{Voice: true, Text: true, Payee: true, Languages: []string{"en", "ja"}}
 	mute := carrier.Abilities{Voice: true, Gate: true, Keys: true, Sound: true}
+	english := carrier.Abilities{Voice: true, Gate: true, Keys: true, Sound: true, Payee: true, Words: []string{"en"}}
 	tests := []struct {
 		name    string
 		routes  []carrier.Route
@@ -144,6 +145,10 @@ func TestRoutesMustBeAble(t *testing.T) {
 			service: account.Service{GatePolicy: account.GateRequire}, req: verify.StartRequest{Gate: "none"}},
 		{name: "payee cannot be spoken", routes: []carrier.Route{route("a", mute)},
 			req: verify.StartRequest{Amount: "5", Currency: "JPY", Payee: "Shop"}, want: verify.NoRoute},
+		{name: "payee cannot be spoken in this language", routes: []carrier.Route{route("a", english)},
+			req: verify.StartRequest{Amount: "5", Currency: "JPY", Payee: "Shop", Locale: "ja"}, want: verify.NoRoute},
+		{name: "payee can be spoken in that language", routes: []carrier.Route{route("a", english)},
+			req: verify.StartRequest{Amount: "5", Currency: "JPY", Payee: "Shop", Locale: "en"}},
 		{name: "one of two is able", routes: []carrier.Route{route("a", mute), route("b", noKeys)},
 			req: verify.StartRequest{Amount: "5", Currency: "JPY", Payee: "Shop"}},
 	}
