@@ -77,13 +77,13 @@ func (p *placing) answered(t target, sess *session, l leg) (*Call, *Failure) {
 	c := p.c
 	d := c.newDialog(context.WithoutCancel(p.wish), l.req, l.res, t)
 	ack := d.ack(l.req, l.req.CSeq().SeqNo)
-	d.send(ack)
-	l.forks.taken(func() { d.send(ack) })
 	remote, err := sess.accept(l.res.Body())
 	if err == nil {
 		err = p.stream.Connect(remote)
 	}
 	if err != nil {
+		d.send(ack)
+		l.forks.taken(func() { d.send(ack) })
 		c.work.Go(func() { _, _ = d.bye(context.WithoutCancel(c.life)) })
 		return nil, &Failure{
 			Class: Failed, Fault: FaultCarrier, Status: l.res.StatusCode, MayHaveRung: true, Err: err,
@@ -94,6 +94,10 @@ func (p *placing) answered(t target, sess *session, l leg) (*Call, *Failure) {
 	call := c.newCall(d, p.stream, sess)
 	call.path, call.secure, call.update = p.path, remote.Send != nil, allows(l.res, sip.UPDATE)
 	call.startTimer(timerOf(l.res), l.res.GetHeader("Session-Expires") != nil, true)
+	// Only now: the other end may hang up as soon as it has the ACK, and its BYE
+	// must find the call.
+	d.send(ack)
+	l.forks.taken(func() { d.send(ack) })
 	return call, nil
 }
 

@@ -37,7 +37,11 @@ func (c *Caller) pingAll() {
 // ping asks one proxy whether it is there (RFC 3261 section 11) and marks it.
 // Any answer but 503 (and its 502, 504 of a proxy that lost its own next hop) is a yes.
 func (c *Caller) ping(ctx context.Context, t target) (status int, rtt time.Duration, err error) {
-	limited, cancel := context.WithTimeout(ctx, min(pingWait, or(c.cfg.OptionsInterval, pingWait).Abs()))
+	wait := pingWait
+	if c.cfg.OptionsInterval > 0 {
+		wait = min(wait, c.cfg.OptionsInterval)
+	}
+	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	began := time.Now()
 	res, err := c.do(limited, c.requestTo(sip.OPTIONS, t, c.cfg.Auth.User), t.host)
