@@ -3,7 +3,7 @@
 GO ?= go
 
 # The benchmarks are commands of bench/, a module of its own. Variables reach them through the environment: make bench-verify SECONDS_EACH=20
-BENCHES := bench-verify
+BENCHES := bench-verify bench-load bench-crash bench-race bench-ear bench-calls
 
 .PHONY: run build test lint bench $(BENCHES)
 

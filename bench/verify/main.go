@@ -12,18 +12,21 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
+	"slices"
 	"time"
 
+	"github.com/pincall/pincall/bench/internal/echo"
 	"github.com/pincall/pincall/bench/internal/load"
+	"github.com/pincall/pincall/bench/internal/server"
+	"github.com/pincall/pincall/bench/internal/settings"
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "echo" {
-		echo()
-		return
+	if len(os.Args) > 2 && os.Args[1] == echo.Argument {
+		fmt.Fprintln(os.Stderr, echo.Serve(os.Args[2]))
+		os.Exit(1)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := settings.Context(5 * time.Minute)
 	defer cancel()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-verify:", err)
@@ -31,22 +34,47 @@ func main() {
 	}
 }
 
-// setting reads a number from the environment.
-func setting(name string, otherwise int) int {
-	if n, err := strconv.Atoi(os.Getenv(name)); err == nil && n > 0 {
-		return n
+// subject is the program under test with what was measured before any load.
+type subject struct {
+	*server.Server
+	startup time.Duration // median of 5, from the exec to the first answer
+	idleMB  float64
+}
+
+// begin measures how the program starts and leaves it running.
+func begin(ctx context.Context) (*subject, error) {
+	s, err := server.New(ctx, server.Config{})
+	if err != nil {
+		return nil, err
 	}
-	return otherwise
+	var took []time.Duration
+	for range 5 {
+		s.Kill()
+		d, err := s.Run(ctx)
+		if err != nil {
+			s.Close()
+			return nil, err
+		}
+		took = append(took, d)
+	}
+	slices.Sort(took)
+	time.Sleep(3 * time.Second)
+	idle, err := s.Resident()
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return &subject{s, took[2], idle}, nil
 }
 
 func run(ctx context.Context) error {
-	each := time.Duration(setting("SECONDS_EACH", 5)) * time.Second
-	g := load.New(setting("CLIENTS", 64))
+	each := time.Duration(settings.Number("SECONDS_EACH", 5)) * time.Second
+	g := load.New(settings.Number("CLIENTS", 64))
 	s, err := begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer s.end()
+	defer s.Close()
 	yard, err := yardstick(ctx, g, each)
 	if err != nil {
 		return err
@@ -58,8 +86,8 @@ func run(ctx context.Context) error {
 	}
 	starts, _ := measureStarts(ctx, g, s, each, "voice")
 	for _, r := range []load.Result{delivered, starts} {
-		if r.Failed > 0 {
-			return fmt.Errorf("%d starts failed: %s", r.Failed, r.FirstFailure)
+		if err := r.Err("starts"); err != nil {
+			return err
 		}
 	}
 	fmt.Printf("%-28s %10s %9s %9s %9s\n", fmt.Sprintf("%d clients", g.Clients), "per second", "p50 ms", "p99 ms", "of bare")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -85,6 +86,11 @@ func (l *lines) start(ctx context.Context, c Config) (err error) {
 	}
 	if l.engine, err = media.New(media.Config{Log: c.Log}); err != nil {
 		return err
+	}
+	// The pacers' threads are locked, and each holds a processor of the Go runtime while it runs: without some of its own, a
+	// pacer that wakes would wait until another goroutine gives one up.
+	if want := runtime.NumCPU() + l.engine.Threads(); runtime.GOMAXPROCS(0) < want {
+		runtime.GOMAXPROCS(want)
 	}
 	for _, one := range l.trunks {
 		if one.pool, err = l.engine.Pool(one.media); err != nil {

@@ -39,7 +39,7 @@ const (
 type Config struct {
 	Core  *verify.Core // required
 	Queue jobs.Queue   // required
-	Slots int          // calls in progress at a time; 1000
+	Slots int          // calls in progress at a time; 5000
 	// OwnOnly takes only work that is promised after Start, and leaves what
 	// another process has left behind: for a command that makes one call.
 	OwnOnly bool
@@ -85,7 +85,7 @@ func New(cfg Config) (*Worker, error) {
 		return nil, errors.New("deliver: Config.Core and Queue are required")
 	}
 	if cfg.Slots == 0 {
-		cfg.Slots = 1000
+		cfg.Slots = 5000
 	}
 	if cfg.StopAfter == 0 {
 		cfg.StopAfter = 3 * time.Second

@@ -174,7 +174,7 @@ func (w *fastWire) receiveBatch(b *received) int {
 	for i := range b.headers {
 		b.headers[i].hdr.Namelen = unix.SizeofSockaddrInet6 // the system writes there, too
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(w.fd),
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(w.fd), // raw as sendmmsg is: it never waits
 		uintptr(unsafe.Pointer(&b.headers[0])), receiveBatch, unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0 // nothing there, or an ICMP error that only the sending side means

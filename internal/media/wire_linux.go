@@ -148,7 +148,9 @@ func (w *fastWire) send(packets []packet) (taken int) {
 
 func (w *fastWire) sendBatch(b *sendBatch, n int) (taken int) {
 	for i := 0; i < n; {
-		sent, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(w.fd),
+		// Raw: it never waits, and a thread that tells Go's scheduler of a system
+		// call may have to wait for a processor when it comes back.
+		sent, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(w.fd),
 			uintptr(unsafe.Pointer(&b.headers[i])), uintptr(n-i), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 		switch errno {
 		case 0:

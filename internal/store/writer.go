@@ -20,10 +20,19 @@ type Writer[O any] struct {
 	pool  sync.Pool      // of *waiter[O]
 
 	mu     sync.Mutex
-	some   sync.Cond // the queue is not empty, or closed is set
-	queue  []*waiter[O]
+	some   sync.Cond // a lane is not empty, or closed is set
+	lanes  [2][]*waiter[O]
 	closed bool
 }
+
+// The lanes of a Writer. While both wait, a group has room for all of the first
+// lane and keeps a share of itself for the second: somebody waits for the answer
+// to a request, and a burst of deliveries must not stand before it.
+const (
+	requests = iota
+	work
+	workShare = 4 // one of so many
+)
 
 // waiter is one operation in the queue. It belongs to Do until it is taken, then
 // to the writer until the answer is in done, then to Do again; given up, it
@@ -64,13 +73,19 @@ func NewWriters[O any](n, size int, apply func(group []O, errs []error)) *Writer
 // says that nothing was done. From then on Do waits for the result, whatever the
 // context says, because the operation may be committed already. ErrClosed after
 // Close.
-func (w *Writer[O]) Do(ctx context.Context, op O) error {
+func (w *Writer[O]) Do(ctx context.Context, op O) error { return w.do(ctx, op, requests) }
+
+// DoWork is Do for what nobody waits for at the other end of a connection: it
+// lets requests go first, as far as they leave it a share.
+func (w *Writer[O]) DoWork(ctx context.Context, op O) error { return w.do(ctx, op, work) }
+
+func (w *Writer[O]) do(ctx context.Context, op O, lane int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	x := w.pool.Get().(*waiter[O])
 	x.op = op
-	if !w.enqueue(x) {
+	if !w.enqueue(x, lane) {
 		w.recycle(x)
 		return ErrClosed
 	}
@@ -98,14 +113,14 @@ func (w *Writer[O]) Close() {
 	w.ended.Wait()
 }
 
-func (w *Writer[O]) enqueue(x *waiter[O]) bool {
+func (w *Writer[O]) enqueue(x *waiter[O], lane int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
 		return false
 	}
-	w.queue = append(w.queue, x)
-	if len(w.queue) == 1 {
+	w.lanes[lane] = append(w.lanes[lane], x)
+	if w.waiting() == 1 {
 		w.some.Signal()
 	}
 	return true
@@ -149,38 +164,56 @@ func (w *Writer[O]) run() {
 	}
 }
 
-// take waits for operations and takes the oldest of them; none means the end.
+// waiting counts what is in the lanes. The lock is held.
+func (w *Writer[O]) waiting() int { return len(w.lanes[requests]) + len(w.lanes[work]) }
+
+// take waits for operations and takes the oldest of each lane; none means the end.
 func (w *Writer[O]) take(into []*waiter[O]) []*waiter[O] {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for {
-		for len(w.queue) == 0 && !w.closed {
+		for w.waiting() == 0 && !w.closed {
 			w.some.Wait()
 		}
-		if len(w.queue) == 0 {
+		if w.waiting() == 0 {
 			return into
 		}
-		n := 0
-		for _, x := range w.queue {
-			if len(into) == w.group {
-				break
-			}
-			n++
-			if x.gaveUp {
-				w.recycle(x)
-				continue
-			}
-			x.taken = true
-			into = append(into, x)
+		share := 0
+		if len(w.lanes[work]) > 0 {
+			share = max(w.group/workShare, 1)
 		}
-		left := copy(w.queue, w.queue[n:])
-		clear(w.queue[left:])
-		w.queue = w.queue[:left]
-		if left > 0 {
+		into = w.takeFrom(requests, into, max(w.group-share, 1))
+		if len(into) == 0 {
+			share = w.group
+		}
+		into = w.takeFrom(work, into, min(len(into)+share, w.group))
+		if w.waiting() > 0 {
 			w.some.Signal() // for another goroutine
 		}
 		if len(into) > 0 {
 			return into
 		}
 	}
+}
+
+// takeFrom takes the oldest of a lane until there are limit operations. The lock
+// is held.
+func (w *Writer[O]) takeFrom(lane int, into []*waiter[O], limit int) []*waiter[O] {
+	queue, n := w.lanes[lane], 0
+	for _, x := range queue {
+		if len(into) >= limit {
+			break
+		}
+		n++
+		if x.gaveUp {
+			w.recycle(x)
+			continue
+		}
+		x.taken = true
+		into = append(into, x)
+	}
+	left := copy(queue, queue[n:])
+	clear(queue[left:])
+	w.lanes[lane] = queue[:left]
+	return into
 }

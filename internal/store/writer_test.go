@@ -157,3 +157,44 @@ func TestWriterRace(t *testing.T) {
 		t.Errorf("carried out %d, acknowledged %d", sum.Load(), want.Load())
 	}
 }
+
+// While both wait, requests go first and work keeps its share; alone, either
+// fills a group.
+func TestWriterRequestsGoFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{gate: make(chan struct{})}
+		w := NewWriter(r.apply)
+		const works, asked = 300, 100
+		go func() { _ = w.DoWork(t.Context(), 0) }() // the first is taken alone
+		synctest.Wait()
+		for range works {
+			go func() { _ = w.DoWork(t.Context(), 2) }()
+		}
+		synctest.Wait()
+		for range asked {
+			go func() { _ = w.Do(t.Context(), 4) }()
+		}
+		synctest.Wait()
+		close(r.gate)
+		synctest.Wait()
+		var got [][2]int // of each group: requests, work
+		for _, g := range r.groups {
+			var n [2]int
+			for _, op := range g {
+				if op == 4 {
+					n[requests]++
+				} else {
+					n[work]++
+				}
+			}
+			got = append(got, n)
+		}
+		share := maxGroup / workShare
+		want := [][2]int{{0, 1}, {maxGroup - share, share}, {asked - maxGroup + share, share}, {0, maxGroup}, {0, works - 2*share - maxGroup}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("requests and work of the groups (-want +got):\n%s", diff)
+		}
+		w.Close()
+	})
+}

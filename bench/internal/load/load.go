@@ -1,5 +1,5 @@
-// Package load is a closed-loop generator of HTTP requests with the percentiles
-// of what they took. It knows nothing of what it asks for.
+// Package load generates HTTP requests, in a closed loop or at a fixed rate, and
+// gives the percentiles of what they took. It knows nothing of what it asks for.
 package load
 
 import (
@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type Request struct {
 	Method, URL string
 	Body        []byte
 	Key         string // Authorization: Bearer
+	Once        string // Idempotency-Key; empty: none
 	Want        int
 	// Read is given the body of a success; nil: it is discarded.
 	Read func([]byte)
@@ -33,7 +35,12 @@ type Result struct {
 }
 
 // Rate is successes per second.
-func (r Result) Rate() float64 { return float64(r.Done) / r.Elapsed.Seconds() }
+func (r Result) Rate() float64 {
+	if r.Elapsed == 0 {
+		return 0
+	}
+	return float64(r.Done) / r.Elapsed.Seconds()
+}
 
 // Percentile gives the time that p of 100 requests stayed under.
 func (r Result) Percentile(p float64) time.Duration {
@@ -43,10 +50,34 @@ func (r Result) Percentile(p float64) time.Duration {
 	return r.Took[min(int(float64(len(r.Took))*p/100), len(r.Took)-1)]
 }
 
+// Add joins another part of the same phase.
+func (r *Result) Add(part Result) {
+	r.Done += part.Done
+	r.Failed += part.Failed
+	r.Elapsed += part.Elapsed
+	r.Took = append(r.Took, part.Took...)
+	slices.Sort(r.Took)
+	if r.FirstFailure == "" {
+		r.FirstFailure = part.FirstFailure
+	}
+}
+
+// Err tells of failed requests.
+func (r Result) Err(what string) error {
+	if r.Failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d %s failed: %s", r.Failed, what, r.FirstFailure)
+}
+
 // Generator sends requests over keep-alive connections, one per client.
 type Generator struct {
 	Clients int
-	http    *http.Client
+	// Rate is how many requests per second are begun; 0: each client begins its
+	// next when the last was answered. At a rate, what a request took counts from
+	// the moment it should have been sent, so waiting for a free client counts.
+	Rate int
+	http *http.Client
 }
 
 // New makes a generator.
@@ -69,9 +100,10 @@ func (g *Generator) Run(ctx context.Context, d time.Duration, next func(client, 
 	var all Result
 	var wg sync.WaitGroup
 	begin := time.Now()
+	due := g.schedule(begin)
 	for c := range g.Clients {
 		wg.Go(func() {
-			mine := g.client(ctx, c, next)
+			mine := g.client(ctx, due, func(n int) (Request, bool) { return next(c, n) })
 			mu.Lock()
 			defer mu.Unlock()
 			all.Done += mine.Done
@@ -88,24 +120,53 @@ func (g *Generator) Run(ctx context.Context, d time.Duration, next func(client, 
 	return all
 }
 
-func (g *Generator) client(ctx context.Context, c int, next func(client, n int) (Request, bool)) Result {
+// schedule says when each next request is due: now, or in turn at the rate.
+func (g *Generator) schedule(begin time.Time) func() time.Time {
+	if g.Rate <= 0 {
+		return time.Now
+	}
+	var ticket atomic.Int64
+	return func() time.Time {
+		n := ticket.Add(1) - 1
+		return begin.Add(time.Duration(float64(n) / float64(g.Rate) * float64(time.Second)))
+	}
+}
+
+func (g *Generator) client(ctx context.Context, due func() time.Time, next func(n int) (Request, bool)) Result {
 	var r Result
 	for n := 0; ctx.Err() == nil; n++ {
-		req, ok := next(c, n)
+		at := due()
+		if !sleep(ctx, time.Until(at)) {
+			break
+		}
+		req, ok := next(n)
 		if !ok {
 			break
 		}
-		begin := time.Now()
-		err := g.send(req)
-		if err != nil {
+		if err := g.send(req); err != nil {
 			r.Failed++
 			r.FirstFailure = err.Error()
 			continue
 		}
 		r.Done++
-		r.Took = append(r.Took, time.Since(begin))
+		r.Took = append(r.Took, time.Since(at))
 	}
 	return r
+}
+
+// sleep says whether the time passed before ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
 }
 
 func (g *Generator) send(r Request) error {
@@ -115,6 +176,9 @@ func (g *Generator) send(r Request) error {
 	}
 	req.Header.Set("Authorization", "Bearer "+r.Key)
 	req.Header.Set("Content-Type", "application/json")
+	if r.Once != "" {
+		req.Header.Set("Idempotency-Key", r.Once)
+	}
 	res, err := g.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("%s failed", r.Method)

@@ -252,7 +252,12 @@ func (s *Store) isClosed() bool {
 // Do carries out an operation together with those that wait at the same moment.
 // verify.Unavailable where the database cannot be reached, or where it cannot be
 // said whether the operation was carried out.
-func (s *Store) Do(ctx context.Context, op verify.Op) error { return s.writer.Do(ctx, op) }
+func (s *Store) Do(ctx context.Context, op verify.Op) error {
+	if op.Need.Lease != nil {
+		return s.writer.DoWork(ctx, op)
+	}
+	return s.writer.Do(ctx, op)
+}
 
 // Writers is how many groups of operations may be in hand at once.
 func (s *Store) Writers() int { return s.cfg.Writers }

@@ -14,7 +14,11 @@ import (
 
 // Do carries out an operation together with those that wait at the same moment.
 func (s *Store) Do(ctx context.Context, op verify.Op) error {
-	return s.write(ctx, func(t *tx) error {
+	write := s.writer.Do
+	if op.Need.Lease != nil {
+		write = s.writer.DoWork
+	}
+	return write(ctx, func(t *tx) error {
 		state, err := t.state(op.Need)
 		if err != nil {
 			return err

@@ -1,0 +1,5 @@
+package main
+
+import "syscall"
+
+const sysSendmmsg = syscall.SYS_SENDMMSG
