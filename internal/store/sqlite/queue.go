@@ -21,9 +21,10 @@ const (
 
 	// Of an order's unfinished jobs only the oldest can be leased.
 	oldest = `NOT EXISTS (SELECT 1 FROM jobs AS o WHERE o.order_key = j.order_key AND o.id < j.id)`
-	// The due index gives the order: nothing is sorted.
+	// The due index gives the order: nothing is sorted. A LIMIT that is a bare
+	// parameter makes SQLite prepare the statement anew every time; a sum does not.
 	leaseJobs = `UPDATE jobs SET node = ?, leases = leases + 1 WHERE id IN (SELECT id FROM jobs AS j
-		WHERE node IS NULL AND due_at <= ? AND id > ? AND ` + oldest + ` ORDER BY due_at LIMIT ?)
+		WHERE node IS NULL AND due_at <= ? AND id > ? AND ` + oldest + ` ORDER BY due_at LIMIT ? + 0)
 		RETURNING due_at, id, leases, kind, subject`
 	selectNextDue = `SELECT due_at FROM jobs AS j WHERE node IS NULL AND ` + oldest + ` ORDER BY due_at LIMIT 1`
 
