@@ -30,8 +30,13 @@ func TestMain(m *testing.M) {
 // cmp compares with anew.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:           "testdata",
+	testscript.Run(t, scripts("testdata"))
+}
+
+// scripts runs those of a folder.
+func scripts(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:           dir,
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NOTPRINTABLE", "a\x1b[2J")
@@ -44,7 +49,7 @@ func TestScripts(t *testing.T) {
 			"id":          cmdID,
 			"running":     cmdRunning,
 		},
-	})
+	}
 }
 
 // cmdStatus runs a command that must end with a status: status 2 pincall call.

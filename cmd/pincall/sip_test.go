@@ -5,129 +5,87 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/pincall/pincall/client"
 	"github.com/pincall/pincall/internal/app"
 	"github.com/pincall/pincall/internal/audio"
+	"github.com/pincall/pincall/internal/script"
+	"github.com/pincall/pincall/internal/secret"
 	"github.com/pincall/pincall/internal/sipcall/siptest"
 )
 
-// sipNumber belongs to nobody (it is one of Ofcom's numbers for drama); the tests'
-// telephones answer to it.
-const sipNumber = "+442079460123"
-
-// sipTest is the whole program, which calls another project's telephone.
-type sipTest struct {
+// sipCall is a call to another project's telephone, over a trunk of its own.
+type sipCall struct {
 	name    string
-	phone   func(testing.TB, siptest.Handset) siptest.Phone
+	number  string // of its country's numbers for drama, which belong to nobody
+	country string // the only one that the trunk calls
+	kind    func(testing.TB, siptest.Handset) siptest.Phone
 	handset siptest.Handset
-	trunk   string // further options of the trunk
-	tls     bool
+	patient bool   // the phone hears the keys that it presses in its own ear
+	trunk   string // further options
+	silent  bool   // no key is pressed
+
+	c       *client.Client
+	phone   siptest.Phone
+	service string // id
 }
 
-var sipTests = []sipTest{
-	{name: "baresip", phone: siptest.Baresip},
-	{name: "baresip PCMA", phone: siptest.Baresip, handset: siptest.Handset{Codecs: []audio.Codec{audio.PCMA}}, trunk: "codecs: [pcma], "},
-	{name: "baresip TLS SRTP", phone: siptest.Baresip, handset: siptest.Handset{SRTP: true}, trunk: "transport: tls, srtp: required, ", tls: true},
-	{name: "linphone", phone: siptest.Linphone},
-}
-
-// TestSIPCallIsHeard has a telephone answer and press a key. What it recorded is
-// read by a speech recognizer: it is the code.
-func TestSIPCallIsHeard(t *testing.T) {
+// TestSIPCalls makes whole calls in real time, all at once and by one program:
+// they take most of a minute, and little of the machine.
+func TestSIPCalls(t *testing.T) {
 	t.Parallel()
 	findEar(t)
-	for _, s := range sipTests {
-		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-			defer cancel()
-			phone, c := s.serve(t)
-			v := startSIP(ctx, t, c)
-			phone.Answered()
-			ended := pressUntilPassed(ctx, t, c, v.ID, phone)
-			phone.Ended()
-			e := <-ended
-			if e.Outcome != "heard" {
-				t.Fatalf("the call ended %q: %s", e.Outcome, e.Reason)
-			}
-			readouts := recognize(ctx, t, mulaw(phone.Recording()))
-			if !slices.ContainsFunc(readouts, func(r string) bool { return len(r) == 6 }) {
-				t.Fatalf("%d readouts were heard", len(readouts))
-			}
-			checked, err := c.Check(ctx, v.ID, client.CheckRequest{Code: client.Secret(together(readouts))})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if checked.Status != client.StatusApproved {
-				t.Errorf("what was heard is not the code: %s", checked.Status)
-			}
-		})
+	all := []*sipCall{
+		{name: "baresip", number: "+442079460123", country: "GB", kind: siptest.Baresip},
+		{
+			name: "baresip PCMA", number: "+14155550123", country: "US", kind: siptest.Baresip,
+			handset: siptest.Handset{Codecs: []audio.Codec{audio.PCMA}}, trunk: "codecs: [pcma], ",
+		},
+		{
+			name: "baresip TLS SRTP", number: "+493023125123", country: "DE", kind: siptest.Baresip,
+			handset: siptest.Handset{SRTP: true, TLS: siptest.NewIdentity(t)}, trunk: "transport: tls, srtp: required, ",
+		},
+		{name: "linphone", number: "+33199001234", country: "FR", kind: siptest.Linphone, patient: true},
+		{name: "gate missed", number: "+61255501234", country: "AU", kind: siptest.Baresip, silent: true},
 	}
+	serveTrunks(t, all)
+	var calls sync.WaitGroup
+	for _, s := range all {
+		calls.Go(func() { t.Run(s.name, or(s.silent, s.gateIsMissed, s.isHeard)) })
+	}
+	calls.Wait()
 }
 
-// TestSIPGateIsMissed has a telephone answer, as a mailbox does, and press nothing:
-// it records the prompt, and nothing of the code.
-func TestSIPGateIsMissed(t *testing.T) {
-	t.Parallel()
-	findEar(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	phone, c := sipTests[0].serve(t)
-	v := startSIP(ctx, t, c)
-	phone.Answered()
-	phone.Ended()
-	e := watch(ctx, t, c, v.ID, nil)
-	if e.Outcome != "gate_missed" {
-		t.Errorf("the call ended %q: %s", e.Outcome, e.Reason)
+func or[T any](cond bool, a, b T) T {
+	if cond {
+		return a
 	}
-	recording := phone.Recording()
-	heard := transcribe(ctx, t, anythingGrammar, mulaw(recording))
-	if !strings.Contains(heard, "press any key") {
-		t.Errorf("the prompt was not heard")
-	}
-	if regexp.MustCompile(`\b(number|code is|` + strings.Join(digitNames[:], "|") + `)\b`).MatchString(heard) {
-		t.Error("there is more than the prompt in the recording")
-	}
-	// After the prompts, which end with the first long silence after the second,
-	// nothing is said.
-	spoken := utterances(recording.Samples)
-	t.Logf("%v recorded, spoken at %v", recording.Duration().Round(time.Millisecond), spoken)
+	return b
 }
 
-// anythingGrammar lets the recognizer hear every part of a call anywhere.
-const anythingGrammar = `#JSGF V1.0;
-grammar anything;
-public <call> = ( hello this is an automated call | we have a verification code for you | to hear your code press any key on your phone |
- do not share this code with anyone | our staff will never ask you for it | your code is | i repeat | once more | number <digit> | <digit> |
- to hear it again press one | if you did not ask for this call press nine | thank you | good bye )*;
-<digit> = zero | one | two | three | four | five | six | seven | eight | nine;
-`
-
-// serve starts a telephone, and the program with a trunk to it alone.
-func (s sipTest) serve(t *testing.T) (siptest.Phone, *client.Client) {
+// serveTrunks starts the telephones, and the program with a trunk to each.
+func serveTrunks(t *testing.T, all []*sipCall) {
 	t.Helper()
 	data, files := t.TempDir(), t.TempDir()
-	s.handset.Number = sipNumber
-	if s.tls {
-		s.handset.TLS = siptest.NewIdentity(t)
-		ca := filepath.Join(files, "ca.pem")
-		if err := os.WriteFile(ca, s.handset.TLS.CA, 0o600); err != nil {
-			t.Fatal(err)
+	config := "stop_after: 100ms\nguard: {countries: [GB, US, DE, FR, AU]}\nroutes:\n"
+	for _, s := range all {
+		s.handset.Number = s.number
+		s.phone = s.kind(t, s.handset)
+		if s.handset.TLS != nil {
+			ca := filepath.Join(files, "ca.pem")
+			if err := os.WriteFile(ca, s.handset.TLS.CA, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s.trunk += "tls: {ca: " + ca + "}, "
 		}
-		s.trunk += "tls: {ca: " + ca + "}, "
+		config += fmt.Sprintf("- {carrier: trunk, name: %s, trunk: {proxies: [%q], bind: 127.0.0.1, countries: [%s], %scaller_ids: [{number: \"+442079460000\"}]}}\n",
+			strings.ToLower(s.country), s.phone.Addr(), s.country, s.trunk)
 	}
-	phone := s.phone(t, s.handset)
-	config := fmt.Sprintf(`stop_after: 100ms
-guard: {countries: [GB]}
-routes:
-- {carrier: trunk, name: main, trunk: {proxies: ["%s"], bind: 127.0.0.1, %scaller_ids: [{number: "+442079460000"}]}}
-`, phone.Addr(), s.trunk)
 	if err := os.WriteFile(filepath.Join(data, "pincall.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -140,29 +98,126 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	return phone, c
-}
-
-func startSIP(ctx context.Context, t *testing.T, c *client.Client) client.Verification {
-	t.Helper()
-	v, err := c.Start(ctx, client.StartRequest{To: sipNumber, Channel: "voice", Locale: "en", Gate: "any_key"})
+	service, err := c.NewService(t.Context(), client.Settings{Name: "Phones", CodeLength: 4}) // which is read in little time
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, s := range all {
+		s.c, s.service = c, service.ID
+	}
+}
+
+// isHeard has the telephone answer and press a key. What it recorded is read by a
+// speech recognizer: it is the code.
+func (s *sipCall) isHeard(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	v, phone := s.start(ctx, t), s.phone
+	phone.Answered()
+	ended := s.pressUntilPassed(ctx, t, v.ID)
+	s.hangUpAfter(ctx, t, v.ID, 2)
+	phone.Ended()
+	if e := <-ended; e.Outcome != "heard" {
+		t.Fatalf("the call ended %q: %s", e.Outcome, e.Reason)
+	}
+	readouts := readoutsIn(transcribe(ctx, t, sentences(t), mulaw(phone.Recording())))
+	if len(readouts) < 2 {
+		t.Fatalf("%d readouts were heard", len(readouts))
+	}
+	for _, code := range readouts[:2] { // as a person does who is not sure
+		checked, err := s.c.Check(ctx, v.ID, client.CheckRequest{Code: client.Secret(code)})
+		if err == nil && checked.Status == client.StatusApproved {
+			return
+		}
+		t.Logf("a readout was misheard: %v", err)
+	}
+	t.Error("what was heard is not the code")
+}
+
+// gateIsMissed has a telephone answer, as a mailbox does, and press nothing: it
+// records the prompt, and nothing of the code.
+func (s *sipCall) gateIsMissed(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	v, phone := s.start(ctx, t), s.phone
+	phone.Answered()
+	phone.Ended()
+	e := s.watch(ctx, t, v.ID, nil)
+	if e.Outcome != "gate_missed" {
+		t.Errorf("the call ended %q: %s", e.Outcome, e.Reason)
+	}
+	recording := phone.Recording()
+	heard := transcribe(ctx, t, sentences(t), mulaw(recording))
+	if strings.Count(heard, "press any key") != 2 || !strings.Contains(heard, "we did not get the right key") {
+		t.Error("the prompt, its repetition and the farewell were not heard")
+	}
+	if strings.Contains(heard, "code is") || len(readoutsIn(heard)) > 0 {
+		t.Error("a code was heard")
+	}
+	if spoken := utterances(recording.Samples); len(spoken) != 3 {
+		t.Errorf("spoken at %v, want the prompt, its repetition and the farewell", spoken)
+	}
+}
+
+// sentences lets the recognizer hear the sentences of a call in any order, and
+// codes of any length and content anywhere.
+func sentences(t *testing.T) string {
+	t.Helper()
+	code, err := secret.ParseCode("000000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	call, err := script.Compose(script.Message{Lang: "en", Code: code, Gate: script.GateAnyKey, Menu: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	aside, err := script.ComposeAside("en", script.AsideGateMissed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := []string{"<code>"}
+	for _, p := range slices.Concat(call.Parts, aside.Parts) {
+		words := strings.TrimSpace(unspelt.ReplaceAllString(strings.ToLower(p.Words), " "))
+		if p.Kind != script.KindDigit && words != "" {
+			said = append(said, words)
+		}
+	}
+	return "#JSGF V1.0;\ngrammar call;\npublic <call> = ( " + strings.Join(said, " | ") + " )*;\n<code> = ( number <digit> )+;\n" +
+		"<digit> = " + strings.Join(digitNames[:], " | ") + ";\n"
+}
+
+// start starts a verification.
+func (s *sipCall) start(ctx context.Context, t *testing.T) client.Verification {
+	t.Helper()
+	v, err := s.c.Start(ctx, client.StartRequest{Service: s.service, To: s.number, Channel: "voice", Locale: "en", Gate: "any_key"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		if v, err := s.c.Get(context.WithoutCancel(ctx), v.ID); err == nil {
+			for _, a := range v.Attempts {
+				t.Logf("the attempt is %s, %s: %s", a.State, a.Outcome, a.Reason)
+			}
+		}
+	})
 	return v
 }
 
-// watch follows a verification until its attempt ended, and closes passed, if any,
-// when the gate was passed.
-func watch(ctx context.Context, t *testing.T, c *client.Client, id string, passed chan<- struct{}) client.Event {
+// watch follows a verification until the attempt on its own trunk ended, and
+// closes passed, if any, when the gate was passed. The trunks of other countries
+// refuse it first.
+func (s *sipCall) watch(ctx context.Context, t *testing.T, id string, passed chan<- struct{}) client.Event {
 	t.Helper()
-	for e, err := range c.Events(ctx, id, 0) {
+	for e, err := range s.c.Events(ctx, id, 0) {
 		switch {
 		case err != nil:
 			t.Errorf("events: %v", err)
 		case e.Type == client.EventGatePassed && passed != nil:
 			close(passed)
-		case e.Type == client.EventAttemptEnded:
+		case e.Type == client.EventAttemptEnded && e.Outcome != "carrier_refused":
 			return e
 		}
 	}
@@ -171,11 +226,14 @@ func watch(ctx context.Context, t *testing.T, c *client.Client, id string, passe
 
 // pressUntilPassed presses a key every second, as an impatient person does, until
 // one counts: those before the prompt's end do not. It gives the attempt's end.
-func pressUntilPassed(ctx context.Context, t *testing.T, c *client.Client, id string, phone siptest.Phone) <-chan client.Event {
+func (s *sipCall) pressUntilPassed(ctx context.Context, t *testing.T, id string) <-chan client.Event {
 	t.Helper()
 	passed, ended := make(chan struct{}), make(chan client.Event, 1)
-	go func() { ended <- watch(ctx, t, c, id, passed) }()
+	go func() { ended <- s.watch(ctx, t, id, passed) }()
 	again := time.NewTicker(time.Second)
+	if s.patient { // the prompt takes as long
+		again.Reset(10 * time.Second)
+	}
 	defer again.Stop()
 	for {
 		select {
@@ -184,11 +242,30 @@ func pressUntilPassed(ctx context.Context, t *testing.T, c *client.Client, id st
 		case e := <-ended:
 			t.Fatalf("the call ended at the gate: %s: %s", e.Outcome, e.Reason)
 		case <-again.C:
-			phone.Press('5')
+			s.phone.Press('5')
+			again.Reset(time.Second)
 		case <-ctx.Done():
 			t.Fatal("the gate was not passed")
 		}
 	}
+}
+
+// hangUpAfter hangs up when the code was read n times: nothing tells of that but
+// the verification itself.
+func (s *sipCall) hangUpAfter(ctx context.Context, t *testing.T, id string, n int) {
+	t.Helper()
+	for ctx.Err() == nil {
+		v, err := s.c.Get(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := v.Attempts[len(v.Attempts)-1]; last.Readouts >= n || last.Outcome != "" {
+			s.phone.Hangup()
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("the code is not read")
 }
 
 // mulaw is a recording as the recognizer takes it.
