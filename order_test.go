@@ -27,7 +27,7 @@ var lines = [][]string{
 	{"internal/guard", "internal/talk"},
 	{"internal/carrier/carriertest"},
 	{"internal/carrier"},
-	{"internal/sipcall/siptest"},
+	{"internal/sipcall/siptest", "internal/speech/render"},
 	{"internal/speech", "internal/sipcall"},
 	{"internal/media"},
 	{"internal/account", "internal/jobs"},

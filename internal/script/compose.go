@@ -152,7 +152,7 @@ func (c *composer) script(readouts int, menu bool) Script {
 		parts = append(parts, c.lex.gate(c.m.Gate), c.silence(SectionWarning, 500*time.Millisecond))
 	}
 	parts = append(parts, c.say(SectionWarning, "warning", nil)...)
-	parts = append(parts, c.silence(SectionWarning, 700*time.Millisecond))
+	parts = append(parts, c.silence(SectionWarning, 500*time.Millisecond))
 	for n := 1; n <= readouts; n++ {
 		parts = append(parts, c.readout(n)...)
 	}
@@ -207,7 +207,7 @@ func (c *composer) readout(n int) []Part {
 			parts = append(parts, c.silence(SectionReadout, gap(n, i+1, len(c.digits))))
 		}
 	}
-	parts = append(parts, c.silence(SectionReadout, 900*time.Millisecond))
+	parts = append(parts, c.silence(SectionReadout, 700*time.Millisecond))
 	for i := range parts {
 		parts[i].Readout = n
 	}
@@ -217,27 +217,29 @@ func (c *composer) readout(n int) []Part {
 // beforeDigits is the silence before the first digit of the n-th readout.
 func beforeDigits(n int) time.Duration {
 	if n == 1 {
-		return 1000 * time.Millisecond
+		return 700 * time.Millisecond
 	}
-	return 800 * time.Millisecond
+	return 500 * time.Millisecond
 }
 
 // gap is the silence after the i-th of total digits in the n-th readout. The
 // readouts differ, because a fault that depends on timing (a burst of loss, a
 // voice activity detector) would otherwise hit the same digit each time: the
 // first goes by threes, the second is slow and even, the third goes by pairs.
+// Between 300 and 700 ms the length makes no difference to what is heard; these
+// let both readouts of six digits end some 26 s after the answer.
 func gap(n, i, total int) time.Duration {
-	base, group := 500*time.Millisecond, 3
+	base, group := 350*time.Millisecond, 3
 	switch n {
 	case 2:
-		return 700 * time.Millisecond
+		return 450 * time.Millisecond
 	case 3:
-		base, group = 400*time.Millisecond, 2
+		base, group = 300*time.Millisecond, 2
 	}
 	// A group takes in a digit that would be left alone at the end.
 	if total > shortest+1 || n == 3 {
 		if i%group == 0 && total-i >= 2 {
-			return base + 350*time.Millisecond
+			return base + 300*time.Millisecond
 		}
 	}
 	return base

@@ -80,7 +80,7 @@ func TestParseLanguageRefuses(t *testing.T) {
 		"seven, eight, nine]":               "seven, eight]",
 		"[zero, one, two,":                  "[zero, number, two,",
 		"  bye: ":                           "  good_bye: ",
-		"call from {brand}.":                "call from {brands}.",
+		"This is {brand},":                  "This is {brands},",
 		"  valid: ":                         "  valid: \"\"\n  unused: ",
 		"JPY: {major":                       "JPX: {major",
 		"carrier: number":                   "carrier: number\ncarriers: 2",

@@ -35,7 +35,7 @@ func TestTemplate(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Good day. Acme & <Sons> is calling. Never share this code, and do not tell it to anyone. Here is your code... Number four,",
-		"I repeat. Your code is... Number four.", "Press one for the code again, or press nine if this was not you. Thank you. Good-bye.",
+		"I repeat... Number four,", "Press one for the code again, or press nine if this was not you. Thank you. We will never ask you for this code. Good-bye.",
 	} {
 		if !strings.Contains(s.Text(), want) {
 			t.Errorf("%q is not in %q", want, s.Text())

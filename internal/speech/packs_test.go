@@ -287,12 +287,12 @@ func hearReadout(t *testing.T, sp *Spoken, sc script.Script) {
 	}
 	gaps := 0
 	for _, d := range runs {
-		if d >= 450*time.Millisecond {
+		if d >= 330*time.Millisecond {
 			gaps++
 		}
 	}
 	if gaps < 10 {
-		t.Errorf("%d gaps of 0.45 s or more, want one before each of ten digits", gaps)
+		t.Errorf("%d gaps of 0.33 s or more, want one before each of ten digits", gaps)
 	}
 }
 

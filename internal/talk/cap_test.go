@@ -61,9 +61,9 @@ func TestCap(t *testing.T) {
 		fault outcome.Fault
 		reads int
 	}{
-		"no readout fits":        {call{longest: 20 * time.Second}, outcome.CarrierFailed, outcome.FaultOurs, 0},
-		"one fits":               {call{longest: 30 * time.Second}, outcome.Heard, outcome.FaultNone, 1},
-		"slower than estimated":  {call{slower: 2, longest: 60 * time.Second}, outcome.Heard, outcome.FaultNone, 1},
+		"no readout fits":        {call{longest: 15 * time.Second}, outcome.CarrierFailed, outcome.FaultOurs, 0},
+		"one fits":               {call{longest: 23 * time.Second}, outcome.Heard, outcome.FaultNone, 1},
+		"slower than estimated":  {call{slower: 2, longest: 42 * time.Second}, outcome.Heard, outcome.FaultNone, 1},
 		"cut in the first":       {call{slower: 4, longest: 50 * time.Second}, outcome.CarrierFailed, outcome.FaultOurs, 0},
 		"shorter than the intro": {call{longest: time.Second}, outcome.CarrierFailed, outcome.FaultOurs, 0},
 	}
