@@ -58,6 +58,13 @@ type Abilities struct {
 	Extension bool
 	// Languages it can speak; empty means every language we have.
 	Languages []string
+	// Countries it calls, ISO 3166; empty means all.
+	Countries []string
+}
+
+// Reaches says whether the carrier calls numbers of the country.
+func (a Abilities) Reaches(country string) bool {
+	return len(a.Countries) == 0 || slices.Contains(a.Countries, country)
 }
 
 // Speaks says whether the carrier can speak the language.

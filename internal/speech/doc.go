@@ -4,3 +4,5 @@
 // It knows scripts and sound. It must not know lines, calls or verifications, and
 // it never gives a digit of a code to an engine.
 package speech
+
+//go:generate go run ./render -out packs

@@ -206,7 +206,7 @@ func TestExpiry(t *testing.T) {
 		t.Fatalf("swept %d, %v", n, err)
 	}
 	select {
-	case <-stop:
+	case <-stop.Done():
 	default:
 		t.Error("the call in progress was not told to stop")
 	}

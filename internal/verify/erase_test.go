@@ -33,7 +33,7 @@ func TestEraseEndsAndRemoves(t *testing.T) {
 	h.ok(err)
 	settled := make(chan error, 1)
 	go func() { // the worker, which hangs up
-		<-stopped
+		<-stopped.Done()
 		settled <- h.Settle(t.Context(), d, outcome.Ending{Outcome: outcome.Canceled, Reason: "hung up", MayHaveRung: true})
 	}()
 	did, err := h.Erase(t.Context(), alice, verify.EraseRequest{Number: number})

@@ -76,7 +76,7 @@ func (c *Core) maySend(v Verification, s State, ch phone.Channel, replaces bool)
 	if v.Sends >= v.Settings.MaxSends {
 		return fail(SendsSpent, "the code was sent %d times, which is all: start a new verification", v.Sends)
 	}
-	if len(Eligible(c.cfg.Routes, v.Settings, ch)) == 0 {
+	if len(Eligible(c.cfg.Routes, v, ch)) == 0 {
 		return fail(NoRoute, "no configured carrier can send this by %s", ch)
 	}
 	if ch == phone.SMS && c.landline(v) {
@@ -139,7 +139,7 @@ func afterLost(attempts []Attempt, due time.Time) time.Time {
 
 // embedded says whether only the simulator would serve the channel.
 func (c *Core) embedded(v Verification, ch phone.Channel) bool {
-	for _, r := range Eligible(c.cfg.Routes, v.Settings, ch) {
+	for _, r := range Eligible(c.cfg.Routes, v, ch) {
 		if !r.Embedded {
 			return false
 		}

@@ -8,13 +8,14 @@ import (
 )
 
 // Eligible lists, in order of preference, the routes that can serve a channel
-// of a verification: they speak its language, can say its payee and dial its
-// extension, and gate where the service requires that.
-func Eligible(routes []carrier.Route, s Settings, ch phone.Channel) []carrier.Route {
+// of a verification: they reach its country, speak its language, can say its
+// payee and dial its extension, and gate where the service requires that.
+func Eligible(routes []carrier.Route, v Verification, ch phone.Channel) []carrier.Route {
 	var out []carrier.Route
+	s := v.Settings
 	for _, r := range routes {
 		can := r.Carrier.Can()
-		if !can.Carries(ch) {
+		if !can.Carries(ch) || !can.Reaches(v.Country) {
 			continue
 		}
 		if ch == phone.Voice && !speaks(can, s) || s.Extension && (ch == phone.SMS || !can.Extension) {
@@ -35,12 +36,12 @@ func speaks(can carrier.Abilities, s Settings) bool {
 
 // servable says, for a new verification, that every step has a route, and
 // whether the simulator would serve all of them.
-func (c *Core) servable(s Settings) (embedded bool, err error) {
+func (c *Core) servable(v Verification) (embedded bool, err error) {
 	embedded = true
-	for _, step := range s.Workflow {
-		routes := Eligible(c.cfg.Routes, s, step.Channel)
+	for _, step := range v.Settings.Workflow {
+		routes := Eligible(c.cfg.Routes, v, step.Channel)
 		if len(routes) == 0 {
-			return false, fail(NoRoute, "no configured carrier can do this by %s in this language, with this gate, payee and extension: "+
+			return false, fail(NoRoute, "no configured carrier can do this by %s in this country and language, with this gate, payee and extension: "+
 				"add a route, or change the request", step.Channel)
 		}
 		for _, r := range routes {
@@ -57,7 +58,7 @@ func (c *Core) untried(v Verification, attempts []Attempt, of Attempt) []carrier
 		used[a.Route] = used[a.Route] || a.Send == of.Send
 	}
 	var out []carrier.Route
-	for _, r := range Eligible(c.cfg.Routes, v.Settings, of.Channel) {
+	for _, r := range Eligible(c.cfg.Routes, v, of.Channel) {
 		if !used[r.Name] {
 			out = append(out, r)
 		}

@@ -110,7 +110,7 @@ func (c *Core) hopeless(v Verification, attempts []Attempt) bool {
 		refused[string(a.Channel)+a.Route] = refused[string(a.Channel)+a.Route] || a.Permanent
 	}
 	for _, step := range v.Settings.Workflow {
-		for _, r := range Eligible(c.cfg.Routes, v.Settings, step.Channel) {
+		for _, r := range Eligible(c.cfg.Routes, v, step.Channel) {
 			if !refused[string(step.Channel)+r.Name] {
 				return false
 			}

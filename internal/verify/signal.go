@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"slices"
 	"sync"
 )
@@ -11,13 +12,19 @@ import (
 type Signal struct {
 	work chan struct{}
 	mu   sync.Mutex
-	stop map[string]chan struct{}   // by attempt
+	stop map[string]watch           // by attempt
 	news map[string][]chan struct{} // by verification; no empty lists
+}
+
+// watch ends a context as the attempt must stop.
+type watch struct {
+	ctx context.Context
+	end context.CancelFunc
 }
 
 // NewSignal makes a Signal.
 func NewSignal() *Signal {
-	return &Signal{work: make(chan struct{}, 1), stop: make(map[string]chan struct{}), news: make(map[string][]chan struct{})}
+	return &Signal{work: make(chan struct{}, 1), stop: make(map[string]watch), news: make(map[string][]chan struct{})}
 }
 
 // Work yields once or more after new work was committed.
@@ -31,17 +38,18 @@ func (s *Signal) Wake() {
 	}
 }
 
-// Watch gives a channel that is closed when the attempt must stop, and a
-// function that ends the watching.
-func (s *Signal) Watch(attempt string) (<-chan struct{}, func()) {
+// Watch gives a context that ends when the attempt must stop, and not before,
+// and a function that ends the watching.
+func (s *Signal) Watch(attempt string) (stopped context.Context, unwatch func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ch := make(chan struct{})
-	s.stop[attempt] = ch
-	return ch, func() {
+	w := watch{}
+	w.ctx, w.end = context.WithCancel(context.Background())
+	s.stop[attempt] = w
+	return w.ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.stop[attempt] == ch {
+		if s.stop[attempt].ctx == w.ctx {
 			delete(s.stop, attempt)
 		}
 	}
@@ -51,8 +59,8 @@ func (s *Signal) Watch(attempt string) (<-chan struct{}, func()) {
 func (s *Signal) Stop(attempt string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ch, ok := s.stop[attempt]; ok {
-		close(ch)
+	if w, ok := s.stop[attempt]; ok {
+		w.end()
 		delete(s.stop, attempt)
 	}
 }

@@ -42,7 +42,7 @@ func (c *Core) Start(ctx context.Context, who Caller, req StartRequest, once Onc
 	if err != nil {
 		return Answer[Started]{}, err
 	}
-	embedded, err := c.servable(w.settings)
+	embedded, err := c.servable(Verification{Settings: w.settings, Country: w.to.Country()})
 	if err != nil {
 		return Answer[Started]{}, err
 	}

@@ -149,6 +149,8 @@ func TestRoutesMustBeAble(t *testing.T) {
 			req: verify.StartRequest{Amount: "5", Currency: "JPY", Payee: "Shop", Locale: "ja"}, want: verify.NoRoute},
 		{name: "payee can be spoken in that language", routes: []carrier.Route{route("a", english)},
 			req: verify.StartRequest{Amount: "5", Currency: "JPY", Payee: "Shop", Locale: "en"}},
+		{name: "country is not called", routes: []carrier.Route{route("a", carrier.Abilities{Voice: true, Countries: []string{"DE", "FR"}})}, want: verify.NoRoute},
+		{name: "country is called", routes: []carrier.Route{route("a", carrier.Abilities{Voice: true, Gate: true, Countries: []string{"DE", "JP"}})}},
 		{name: "one of two is able", routes: []carrier.Route{route("a", mute), route("b", noKeys)},
 			req: verify.StartRequest{Amount: "5", Currency: "JPY", Payee: "Shop"}},
 	}
@@ -178,7 +180,7 @@ func TestSupersede(t *testing.T) {
 	defer unwatch()
 	second := h.start(verify.StartRequest{Purpose: "login"}).View.ID
 	select {
-	case <-stop:
+	case <-stop.Done():
 	default:
 		t.Error("the call of the first was not told to stop")
 	}

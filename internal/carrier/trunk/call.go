@@ -6,7 +6,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/pincall/pincall/internal/audio"
 	"github.com/pincall/pincall/internal/carrier"
+	"github.com/pincall/pincall/internal/media"
 	"github.com/pincall/pincall/internal/outcome"
 	"github.com/pincall/pincall/internal/sipcall"
 	"github.com/pincall/pincall/internal/talk"
@@ -16,7 +18,8 @@ import (
 // nothing prints a call.
 type call struct {
 	ref    carrier.Ref
-	asked  *carrier.Call
+	asked  *carrier.Call // without its Script
+	script talk.Packed
 	sound  talk.Sound
 	invite sipcall.Invite
 	cancel context.CancelCauseFunc
@@ -30,32 +33,49 @@ type call struct {
 	forgot   *list.Element // place in Carrier.ended
 }
 
-// run is a call from its INVITE to its end.
-func (c *Carrier) run(ctx context.Context, now *call) outcome.Ending {
+// run is a call from its INVITE to its end. What it takes to set up a call goes
+// deep into the stack, and is over with its goroutine: the conversation has one of
+// its own, which stays small for as long as it lasts.
+func (c *Carrier) run(ctx context.Context, now *call) {
+	line, err := c.dial(ctx, now)
+	if err != nil {
+		c.finish(now, unanswered(err))
+		return
+	}
+	began := time.Now()
+	c.happened(now, carrier.Event{Kind: carrier.Answered})
+	held, e := c.prepare(ctx, now, line)
+	if held == nil {
+		c.over(now, line, began, e)
+		return
+	}
+	c.runs.Go(func() { c.over(now, line, began, held.Run(ctx)) })
+}
+
+// over accounts for a call that was answered and has ended.
+func (c *Carrier) over(now *call, line *sipcall.Call, began time.Time, e outcome.Ending) {
+	channel{line}.Hangup()
+	end, _ := line.End()
+	e = lineEnded(e, end)
+	c.account(now, line, time.Since(began))
+	c.finish(now, e)
+}
+
+// dial calls, and returns at the answer.
+func (c *Carrier) dial(ctx context.Context, now *call) (*sipcall.Call, error) {
 	rang := false
-	line, err := c.sip.Call(ctx, now.invite, func(p sipcall.Progress) {
+	return c.sip.Call(ctx, now.invite, func(p sipcall.Progress) {
 		// 183 stands for ringing, too: some carriers send nothing else.
 		if !rang && (p.Kind == sipcall.Ringing || p.Kind == sipcall.Early) {
 			rang = true
 			c.happened(now, carrier.Event{Kind: carrier.Ringing})
 		}
 	})
-	if err != nil {
-		return unanswered(err)
-	}
-	began := time.Now()
-	c.happened(now, carrier.Event{Kind: carrier.Answered})
-	e := c.converse(ctx, now, line)
-	end, _ := line.End()
-	e = lineEnded(e, end)
-	c.account(now, line, time.Since(began))
-	return e
 }
 
-// converse dials the extension and holds the conversation, which hangs up.
-func (c *Carrier) converse(ctx context.Context, now *call, line *sipcall.Call) outcome.Ending {
-	ch := channel{line}
-	defer ch.Hangup()
+// prepare dials the extension, and lays out the conversation, which hangs up. It is
+// nil where there can be none: the call has ended so.
+func (c *Carrier) prepare(ctx context.Context, now *call, line *sipcall.Call) (*talk.Begun, outcome.Ending) {
 	longest := now.asked.Longest
 	if longest <= 0 {
 		longest = defaultLongest
@@ -67,7 +87,7 @@ func (c *Carrier) converse(ctx context.Context, now *call, line *sipcall.Call) o
 		cancel()
 		// Who hangs up meanwhile, and what ends ctx, is met by the conversation.
 		if err != nil && ctx.Err() == nil && !errors.Is(err, sipcall.ErrGone) {
-			return outcome.Ending{
+			return nil, outcome.Ending{
 				Outcome: outcome.CarrierFailed, Reason: "the call was answered, and the extension could not be dialled",
 				MayHaveRung: true, Fault: outcome.FaultOurs,
 			}
@@ -75,9 +95,9 @@ func (c *Carrier) converse(ctx context.Context, now *call, line *sipcall.Call) o
 		longest = max(longest-time.Since(began), time.Second)
 	}
 	return talk.Conversation{
-		Line: talk.NewLine(ch, now.sound), Script: now.asked.Script, ScreenDigits: now.asked.ScreenDigits, Longest: longest,
+		Line: talk.NewLine(channel{line}, now.sound), Script: now.script.Script(), ScreenDigits: now.asked.ScreenDigits, Longest: longest,
 		Report: func(e carrier.Event) { c.happened(now, e) },
-	}.Run(ctx)
+	}.Begin(), outcome.Ending{}
 }
 
 // account writes the call's one line of figures.
@@ -94,6 +114,15 @@ type channel struct{ *sipcall.Call }
 
 // Hangup ends the call. A BYE that is not answered is repeated beside it.
 func (ch channel) Hangup() { _ = ch.Call.Hangup(context.Background()) }
+
+// Begin is Play or, without a clip, Pause, that returns as it begins.
+func (ch channel) Begin(ctx context.Context, c *audio.Clip, pause time.Duration) (talk.Playing, error) {
+	p, err := ch.Call.Begin(ctx, media.Act{Clip: c, Pause: pause})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
 
 // happened keeps an event for Follow.
 func (c *Carrier) happened(now *call, e carrier.Event) {
@@ -112,11 +141,12 @@ func (now *call) tell() {
 
 // finish ends a call.
 func (c *Carrier) finish(now *call, e outcome.Ending) {
+	now.cancel(nil)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running--
 	now.end, now.endedAt = &e, time.Now()
-	now.asked, now.sound, now.invite = nil, nil, sipcall.Invite{}
+	now.asked, now.script, now.sound, now.invite = nil, talk.Packed{}, nil, sipcall.Invite{}
 	now.forgot = c.ended.PushBack(now)
 	now.tell()
 	for first := c.ended.Front(); first != nil; first = c.ended.Front() {

@@ -39,8 +39,10 @@ func (c *Carrier) Place(ctx context.Context, asked carrier.Call) (carrier.Ref, e
 		c.leave()
 		return "", r
 	}
+	packed := talk.Pack(asked.Script)
+	asked.Script = script.Script{}
 	return c.begin(&call{
-		asked: &asked, sound: sound, news: make(chan struct{}, 1),
+		asked: &asked, script: packed, sound: sound, news: make(chan struct{}, 1),
 		invite: sipcall.Invite{To: c.cfg.Numbering.dial(asked.To), From: from, RingTimeout: c.ringTimeout(asked)},
 	})
 }
@@ -134,10 +136,7 @@ func (c *Carrier) begin(now *call) (carrier.Ref, error) {
 		return "", notNow("the trunk is shutting down", errClosed)
 	}
 	c.calls[now.ref] = now
-	c.runs.Go(func() {
-		defer cancel(nil)
-		c.finish(now, c.run(ctx, now))
-	})
+	c.runs.Go(func() { c.run(ctx, now) })
 	return now.ref, nil
 }
 

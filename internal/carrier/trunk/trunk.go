@@ -152,7 +152,7 @@ func New(cfg Config) (*Carrier, error) {
 	}
 	life, end := context.WithCancelCause(context.Background())
 	c := &Carrier{
-		cfg: cfg, can: abilities(cfg.Speaker), ids: ids, pace: newPace(cfg.CallsPerSecond),
+		cfg: cfg, can: abilities(cfg.Speaker, cfg.Countries), ids: ids, pace: newPace(cfg.CallsPerSecond),
 		life: life, end: end, calls: make(map[carrier.Ref]*call), ended: list.New(),
 	}
 	c.ids.fallback = cfg.Caller.Auth.User
@@ -165,11 +165,11 @@ func New(cfg Config) (*Carrier, error) {
 
 // abilities are those of a line with a voice. A voice without a single language
 // places no calls: an empty list of languages would mean all of them.
-func abilities(s Speaker) carrier.Abilities {
+func abilities(s Speaker, countries []string) carrier.Abilities {
 	langs, words := s.Languages(), s.Words()
 	return carrier.Abilities{
 		Voice: len(langs) > 0, Gate: true, Keys: true, Sound: true, Extension: true,
-		Payee: len(words) > 0, Words: words, Languages: langs,
+		Payee: len(words) > 0, Words: words, Languages: langs, Countries: countries,
 	}
 }
 
