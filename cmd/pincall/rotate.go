@@ -13,6 +13,7 @@ import (
 // keyringCmd manages the keys that the database is encrypted with.
 type keyringCmd struct {
 	New    keyringNewCmd `cmd:"" help:"Make the keyring of a new PostgreSQL database: once, for all nodes."`
+	Add    keyringAddCmd `cmd:"" help:"Add a key that is not used yet: copy the file to every node, then rotate."`
 	Rotate rotateCmd     `cmd:"" help:"Encrypt with a new key from now on; a running server takes it up within two seconds."`
 }
 
@@ -34,7 +35,25 @@ func (c keyringNewCmd) Run(sys system) error {
 	return err
 }
 
-// rotateCmd adds a key to the keyring. It is also under key, where API keys are.
+// keyringAddCmd adds a key that waits.
+type keyringAddCmd struct{ placeFlags }
+
+// Run says what to do next.
+func (c keyringAddCmd) Run(ctx context.Context, sys system) error {
+	cfg, err := c.config(sys)
+	if err != nil {
+		return err
+	}
+	did, err := app.AddKey(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(sys.Out, "added, and not used yet: %s\ncopy %s to every node; then pincall keyring rotate puts the key into use, and the file is copied again\n",
+		did.Current, did.File)
+	return err
+}
+
+// rotateCmd puts a new key into use. It is also under key, where API keys are.
 type rotateCmd struct {
 	placeFlags
 	DropOld bool `help:"Also drop older keys that nothing in the database needs any more. Backups may still need them."`
@@ -61,7 +80,7 @@ func (c rotateCmd) Run(ctx context.Context, sys system) error {
 	}
 	last := "copy keyring.json of the data folder now: older copies cannot open what is written from now on"
 	if did.Shared {
-		last = "copy " + did.File + " to every node now, and to where you keep it: a node without the new key cannot open what this one writes"
+		last = "copy " + did.File + " to every node now, and to where you keep it: a node that has not got the new key cannot open what this one writes"
 	}
 	_, err = fmt.Fprintln(sys.Out, last)
 	return err

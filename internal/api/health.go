@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -31,7 +32,7 @@ func (s *server) health() {
 	}, func(ctx context.Context, _ *struct{}) (answer, error) {
 		if s.cfg.Ready != nil {
 			if err := s.cfg.Ready(ctx); err != nil {
-				return answer{}, &verify.Error{Code: verify.Unavailable, Message: "the server is not ready", Err: err}
+				return answer{}, &verify.Error{Code: verify.Unavailable, Message: "the server is not ready", RetryAfter: time.Second, Err: err}
 			}
 		}
 		b, err := encode(Health{Status: "ok"})

@@ -30,6 +30,7 @@ type running struct {
 	log  *buffer
 	main *app.Main
 	stop func()
+	dump func() string // the rows of a shared database; nil: the database is in dir
 }
 
 type buffer struct {

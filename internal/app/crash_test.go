@@ -16,6 +16,7 @@ import (
 
 	"github.com/pincall/pincall/client"
 	"github.com/pincall/pincall/internal/app"
+	"github.com/pincall/pincall/internal/store/postgres/pgtest"
 	"github.com/pincall/pincall/xoxzo/xoxzotest"
 )
 
@@ -26,7 +27,7 @@ const serveDir = "PINCALL_TEST_SERVE"
 func TestMain(m *testing.M) {
 	dir := os.Getenv(serveDir)
 	if dir == "" {
-		os.Exit(m.Run())
+		pgtest.Main(m)
 	}
 	logs, err := os.OpenFile(filepath.Join(dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -97,12 +98,17 @@ func (v *victim) start(to, purpose string) client.Verification {
 	return got
 }
 
+// crashConfig has wide limits.
+func crashConfig(x *xoxzotest.Server) string {
+	config, _ := xoxzoConfig(x)
+	return "guard: {countries: [JP], starts_per_account: 100000/1m, calls_per_day: 1000000, concurrent_calls: 100000}\n" +
+		config[len("guard: {countries: [JP, US]}\n"):]
+}
+
 func crashFolder(t *testing.T, x *xoxzotest.Server) string {
 	t.Helper()
-	config, _ := xoxzoConfig(x)
-	config = "guard: {countries: [JP], starts_per_account: 100000/1m, concurrent_calls: 100000}\n" + config[len("guard: {countries: [JP, US]}\n"):]
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "pincall.yaml"), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "pincall.yaml"), []byte(crashConfig(x)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -190,42 +196,81 @@ const enoughStarts = 50
 // number is called twice, and what was not called says why.
 func TestKillAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	x := xoxzotest.New(t)
-	x.SetCredits(1e9)
-	x.ScriptCalls("", xoxzotest.Life{Statuses: []string{"ANSWERED"}})
-	dir := crashFolder(t, x)
-	var mu sync.Mutex
-	acknowledged := map[string]string{} // id by number
-	next := 0
-	// On a busy machine a round may do little.
-	for round := 0; round < 6 || len(acknowledged) < enoughStarts && round < 30; round++ {
-		v := launch(t, dir, x)
-		ctx, cancel := context.WithCancel(t.Context())
-		var clients sync.WaitGroup
-		for range 8 {
-			clients.Go(func() {
-				for ctx.Err() == nil {
-					mu.Lock()
-					to := fmt.Sprintf("+8180%08d", 10_000_000+next)
-					next++
-					mu.Unlock()
-					got, err := v.Start(ctx, client.StartRequest{To: to, Locale: "en"})
-					if err != nil {
-						continue
-					}
-					mu.Lock()
-					acknowledged[to] = got.ID
-					mu.Unlock()
-				}
-			})
-		}
-		time.Sleep(time.Duration(50+rand.IntN(350)) * time.Millisecond)
-		v.kill()
-		cancel()
-		clients.Wait()
+	for engine, folder := range map[string]func(*testing.T, *xoxzotest.Server) string{
+		"sqlite": crashFolder,
+		"postgres": func(t *testing.T, x *xoxzotest.Server) string {
+			return newShared(t, pgtest.Durable(t)).folder(crashConfig(x))
+		},
+	} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			x := xoxzotest.New(t)
+			x.SetCredits(1e9)
+			x.ScriptCalls("", xoxzotest.Life{Statuses: []string{"ANSWERED"}})
+			dir := folder(t, x)
+			l := &load{acknowledged: map[string]string{}}
+			for round := 0; round < 6 || l.count() < enoughStarts && round < 30; round++ {
+				v := launch(t, dir, x)
+				stop := l.run(t, v.Client)
+				l.more(1) // on a busy machine the first takes its time
+				time.Sleep(time.Duration(50+rand.IntN(350)) * time.Millisecond)
+				v.kill()
+				stop()
+			}
+			audit(t, launch(t, dir, x), x, l.acknowledged)
+		})
 	}
-	v := launch(t, dir, x)
-	audit(t, v, x, acknowledged)
+}
+
+// load starts verifications, each of another number.
+type load struct {
+	mu           sync.Mutex
+	acknowledged map[string]string // id by number
+	next         int
+}
+
+// loadClients is how many ask at a time.
+const loadClients = 8
+
+// run asks until stop is called.
+func (l *load) run(t *testing.T, c *client.Client) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	for range loadClients {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				l.mu.Lock()
+				to := fmt.Sprintf("+8180%08d", 10_000_000+l.next)
+				l.next++
+				l.mu.Unlock()
+				got, err := c.Start(ctx, client.StartRequest{To: to, Locale: "en"})
+				if err != nil {
+					continue
+				}
+				l.mu.Lock()
+				l.acknowledged[to] = got.ID
+				l.mu.Unlock()
+			}
+		})
+	}
+	return func() { cancel(); clients.Wait() }
+}
+
+func (l *load) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acknowledged)
+}
+
+// more waits for n more acknowledged starts, at most for a while.
+func (l *load) more(n int) {
+	n += l.count()
+	for range 1000 {
+		if l.count() >= n {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func audit(t *testing.T, v *victim, x *xoxzotest.Server, acknowledged map[string]string) {

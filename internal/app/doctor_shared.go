@@ -28,6 +28,10 @@ func (d *doctor) shared(ctx context.Context, p place, routes []carrier.Route) {
 	if d.cfg.Getenv("PINCALL_DATABASE_URL") == "" {
 		d.readable("database.url", d.cfg.file())
 	}
+	c, err := pgx.ParseConfig(p.database.URL)
+	if err == nil && plain(c) {
+		d.say("database.url: what travels to the database can be read on the way: write sslmode=verify-full")
+	}
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	i, err := postgres.Inspect(ctx, p.postgres())
@@ -45,7 +49,7 @@ func (d *doctor) shared(ctx context.Context, p place, routes []carrier.Route) {
 		d.say("database: a newer pincall has migrated it (schema %d, this one knows %d): use the newer one on this node, too", i.Version, i.Known)
 	}
 	d.keyring(p.keyring, i.KeyCheck)
-	if err := d.server(ctx, p.database.URL); err != nil {
+	if err := d.server(ctx, c); err != nil {
 		d.say("database: it cannot be looked at: %v", err)
 	}
 	if len(i.WorkingKeys) == 0 && i.Version > 0 {
@@ -62,16 +66,9 @@ func (d *doctor) readable(what, path string) {
 }
 
 // server looks at the PostgreSQL server, as a connection with these settings
-// finds it, and at the way there.
-func (d *doctor) server(ctx context.Context, url string) error {
-	c, err := pgx.ParseConfig(url)
-	if err != nil {
-		return nil // Inspect has said so
-	}
+// finds it.
+func (d *doctor) server(ctx context.Context, c *pgx.ConnConfig) error {
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec // PgBouncer may stand between
-	if plain(c) {
-		d.say("database.url: what travels to the database can be read on the way: write sslmode=verify-full")
-	}
 	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/script"
 	"github.com/pincall/pincall/internal/secret"
+	"github.com/pincall/pincall/internal/store/postgres/pgtest"
 	"github.com/pincall/pincall/internal/store/sqlite"
 	"github.com/pincall/pincall/xoxzo/xoxzotest"
 )
@@ -30,10 +31,13 @@ func tenDigits(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	def := account.Service{ID: "default", Account: "default", Name: "Default", CodeLength: 10}
-	if err := s.InsertAccount(t.Context(), account.Account{ID: "default", Name: "Default", CreatedAt: time.Now()}, def); err != nil {
+	if err := s.InsertAccount(t.Context(), account.Account{ID: "default", Name: "Default", CreatedAt: time.Now()}, tenDigitService()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func tenDigitService() account.Service {
+	return account.Service{ID: "default", Account: "default", Name: "Default", CodeLength: 10}
 }
 
 // forms are what a code or number looks like where it leaked.
@@ -67,20 +71,21 @@ func search(t *testing.T, where, text string, leaks map[string]string) {
 	}
 }
 
-// searchFolder looks into every file of the data folder: database, WAL, job
-// rows.
-func searchFolder(t *testing.T, when, dir string, leaks map[string]string) {
-	t.Helper()
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+// searchKept looks into every file of the data folder (database, WAL, job rows),
+// and into a shared database.
+func (r *running) searchKept(when string, leaks map[string]string) {
+	r.t.Helper()
+	files, err := os.ReadDir(r.dir)
+	r.ok(err)
 	for _, f := range files {
-		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		b, err := os.ReadFile(filepath.Join(r.dir, f.Name()))
 		if err != nil {
 			continue // a temporary file that is gone
 		}
-		search(t, when+": "+f.Name(), string(b), leaks)
+		search(r.t, when+": "+f.Name(), string(b), leaks)
+	}
+	if r.dump != nil {
+		search(r.t, when+": database", r.dump(), leaks)
 	}
 }
 
@@ -88,48 +93,63 @@ func searchFolder(t *testing.T, when, dir string, leaks map[string]string) {
 // call rings, not after the approval, on the simulator as on a carrier.
 func TestNothingLeaks(t *testing.T) {
 	t.Parallel()
-	t.Run("simulator", func(t *testing.T) {
-		t.Parallel()
-		dir := t.TempDir()
-		tenDigits(t, dir)
-		r := run(t, dir, "sim: {pace: fast}\n", nil)
-		const to = "+818012345678"
-		v := r.begin(client.StartRequest{To: to, Locale: "en", Gate: "any_key", Brand: "Acme"})
-		r.until(v.ID, "ringing", func(v client.Verification) bool { return v.Attempts[0].State == "ringing" })
-		r.ok(r.Phone(to).Answer(t.Context()))
-		r.ok(r.Phone(to).Press(t.Context(), "1"))
-		var heard []string
-		r.until(v.ID, "a readout", func(client.Verification) bool {
-			s, err := r.Phone(to).State(t.Context())
-			r.ok(err)
-			heard = s.Heard
-			return strings.Contains(strings.Join(heard, " "), "I repeat")
+	for engine, begin := range map[string]func(t *testing.T, config string, env map[string]string) *running{
+		"sqlite": func(t *testing.T, config string, env map[string]string) *running {
+			dir := t.TempDir()
+			tenDigits(t, dir)
+			return run(t, dir, config, env)
+		},
+		"postgres": func(t *testing.T, config string, env map[string]string) *running {
+			return newShared(t, pgtest.Shared(t), tenDigitService()).run(config, env)
+		},
+	} {
+		t.Run(engine+"/simulator", func(t *testing.T) {
+			t.Parallel()
+			leaksOfSimulator(t, begin(t, "sim: {pace: fast}\n", nil))
 		})
-		codes, err := script.ReadBack(strings.Join(heard, ". "), "en", 10)
-		if err != nil || len(codes) == 0 {
-			t.Fatalf("nothing read back: %v", err)
-		}
-		r.approveAndSearch(v, codes[0], to)
+		t.Run(engine+"/xoxzo", func(t *testing.T) {
+			t.Parallel()
+			x := xoxzotest.New(t)
+			config, env := xoxzoConfig(x)
+			leaksOfXoxzo(t, begin(t, config, env), x)
+		})
+	}
+}
+
+func leaksOfSimulator(t *testing.T, r *running) {
+	t.Helper()
+	const to = "+818012345678"
+	v := r.begin(client.StartRequest{To: to, Locale: "en", Gate: "any_key", Brand: "Acme"})
+	r.until(v.ID, "ringing", func(v client.Verification) bool { return v.Attempts[0].State == "ringing" })
+	r.ok(r.Phone(to).Answer(t.Context()))
+	r.ok(r.Phone(to).Press(t.Context(), "1"))
+	var heard []string
+	r.until(v.ID, "a readout", func(client.Verification) bool {
+		s, err := r.Phone(to).State(t.Context())
+		r.ok(err)
+		heard = s.Heard
+		return strings.Contains(strings.Join(heard, " "), "I repeat")
 	})
-	t.Run("xoxzo", func(t *testing.T) {
-		t.Parallel()
-		x := xoxzotest.New(t)
-		dir := t.TempDir()
-		tenDigits(t, dir)
-		config, env := xoxzoConfig(x)
-		r := run(t, dir, config, env)
-		const to = "+818087654321"
-		v := r.begin(client.StartRequest{To: to, Locale: "en"})
-		r.until(v.ID, "the call", func(client.Verification) bool { return len(x.Calls()) == 1 })
-		codes, err := script.ReadBack(x.Calls()[0].Message, "en", 10)
-		if err != nil {
-			t.Fatal(err)
-		}
-		leaks := forms(codes[0], to)
-		leaks["auth token"] = x.AuthToken
-		search(t, "log", r.log.String(), leaks)
-		r.approveAndSearch(v, codes[0], to)
-	})
+	codes, err := script.ReadBack(strings.Join(heard, ". "), "en", 10)
+	if err != nil || len(codes) == 0 {
+		t.Fatalf("nothing read back: %v", err)
+	}
+	r.approveAndSearch(v, codes[0], to)
+}
+
+func leaksOfXoxzo(t *testing.T, r *running, x *xoxzotest.Server) {
+	t.Helper()
+	const to = "+818087654321"
+	v := r.begin(client.StartRequest{To: to, Locale: "en"})
+	r.until(v.ID, "the call", func(client.Verification) bool { return len(x.Calls()) == 1 })
+	codes, err := script.ReadBack(x.Calls()[0].Message, "en", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaks := forms(codes[0], to)
+	leaks["auth token"] = x.AuthToken
+	search(t, "log", r.log.String(), leaks)
+	r.approveAndSearch(v, codes[0], to)
 }
 
 // approveAndSearch searches before and after the approval, and what the API
@@ -138,7 +158,7 @@ func (r *running) approveAndSearch(v client.Verification, code, to string) {
 	r.t.Helper()
 	leaks := forms(code, to)
 	leaks["client token"] = v.ClientToken.Reveal()
-	searchFolder(r.t, "pending", r.dir, leaks)
+	r.searchKept("pending", leaks)
 	wrong := string('0'+(code[0]-'0'+1)%10) + code[1:]
 	for _, guess := range []string{wrong, code} {
 		_, err := r.Check(r.t.Context(), v.ID, client.CheckRequest{Code: client.Secret(guess)})
@@ -162,10 +182,10 @@ func (r *running) approveAndSearch(v client.Verification, code, to string) {
 		delete(shown, k)
 	}
 	search(r.t, "the API's answer", string(body), shown)
-	searchFolder(r.t, "approved", r.dir, leaks)
+	r.searchKept("approved", leaks)
 	r.stop()
-	searchFolder(r.t, "stopped", r.dir, leaks)
-	leaks["API key"] = strings.TrimSpace(string(key))
+	r.searchKept("stopped", leaks)
+	leaks["API key"], leaks["database's password"] = strings.TrimSpace(string(key)), dbPassword
 	search(r.t, "log", r.log.String(), leaks)
 	search(r.t, "output", r.out.String(), leaks)
 }

@@ -60,10 +60,34 @@ type Rotated struct {
 	Shared bool // every node has a copy
 }
 
-// RotateKeyring gives the keyring a new key; a server with the same file uses it
+// AddKey adds a key to the keyring that is not in use yet: RotateKeyring puts it
+// into use, once every node has the file.
+func AddKey(ctx context.Context, cfg Config) (Rotated, error) {
+	return onKeyring(ctx, cfg, func(b *base) (did secret.Rotation, err error) {
+		did.Current, err = secret.AddKey(b.keyring, time.Now())
+		return did, err
+	})
+}
+
+// RotateKeyring gives the keyring a new key, the one that AddKey has added or
+// another; a server with the same file uses it
 // within keyringEvery. With dropOld, keys that nothing on record needs any more
 // are dropped.
 func RotateKeyring(ctx context.Context, cfg Config, dropOld bool) (Rotated, error) {
+	return onKeyring(ctx, cfg, func(b *base) (secret.Rotation, error) {
+		var unused func(string) (bool, error)
+		if dropOld {
+			unused = func(id string) (bool, error) {
+				used, err := b.store.KeyInUse(ctx, id)
+				return !used, err
+			}
+		}
+		return secret.RotateKeyring(b.keyring, time.Now(), unused)
+	})
+}
+
+// onKeyring changes the keyring's file, one process at a time.
+func onKeyring(ctx context.Context, cfg Config, change func(*base) (secret.Rotation, error)) (Rotated, error) {
 	var did Rotated
 	p, err := cfg.find()
 	if err != nil {
@@ -75,15 +99,8 @@ func RotateKeyring(ctx context.Context, cfg Config, dropOld bool) (Rotated, erro
 		if err := l.Lock(); err != nil {
 			return fmt.Errorf("lock the keyring: %w", err)
 		}
-		var unused func(string) (bool, error)
-		if dropOld {
-			unused = func(id string) (bool, error) {
-				used, err := b.store.KeyInUse(ctx, id)
-				return !used, err
-			}
-		}
 		var err error
-		did.Rotation, err = secret.RotateKeyring(p.keyring, time.Now(), unused)
+		did.Rotation, err = change(b)
 		return errors.Join(err, l.Unlock())
 	})
 	return did, err

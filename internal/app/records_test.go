@@ -292,6 +292,6 @@ func TestRotation(t *testing.T) {
 	right(r, third.ID, three)
 	r.stop()
 	for to, code := range map[string]string{"+818012345671": one, "+818012345672": two, "+818012345673": three} {
-		searchFolder(t, "rotated", dir, forms(code, to))
+		r.searchKept("rotated", forms(code, to))
 	}
 }

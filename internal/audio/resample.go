@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 )
 
 // The low-pass of Resample is a sinc under a Kaiser window, in units of the lower
@@ -29,36 +30,71 @@ func (s Sound) Resample(rate int) Sound {
 	if rate == s.Rate {
 		return Sound{Rate: rate, Samples: slices.Clone(s.Samples)}
 	}
-	var (
-		low    = min(rate, s.Rate)
-		scale  = float64(low) / float64(s.Rate) // t per sample of the input
-		reach  = int(math.Ceil(kernelHalf / scale))
-		kernel = lowPass()
-		out    = make([]int16, (len(s.Samples)*rate+s.Rate-1)/s.Rate)
-	)
+	f := newFilter(s.Rate, rate)
+	out := make([]int16, (len(s.Samples)*rate+s.Rate-1)/s.Rate)
 	for i := range out {
 		// The output's moment is whole + part/rate samples of the input: exact in
 		// integers, however long the sound.
-		whole, part := i*s.Rate/rate, i*s.Rate%rate
-		moment := float64(part) / float64(rate)
-		first, last := max(whole-reach, 0), min(whole+reach+1, len(s.Samples)-1)
+		taps, first := f.at(i*s.Rate%rate), i*s.Rate/rate-f.reach
 		sum := 0.0
-		for j := first; j <= last; j++ {
-			t := math.Abs(float64(j-whole)-moment) * scale * kernelSteps
-			k := int(t)
-			if k >= kernelHalf*kernelSteps {
-				continue
-			}
-			h := kernel[k] + (kernel[k+1]-kernel[k])*(t-float64(k))
-			sum += h * float64(s.Samples[j])
+		for j := max(first, 0); j < min(first+len(taps), len(s.Samples)); j++ {
+			sum += taps[j-first] * float64(s.Samples[j])
 		}
-		out[i] = saturate(int(math.Round(sum * scale)))
+		out[i] = saturate(int(math.Round(sum)))
 	}
 	return Sound{Rate: rate, Samples: out}
 }
 
+// filter is the low-pass between two rates, sampled where outputs fall between
+// inputs.
+type filter struct {
+	rate  int
+	scale float64 // t per sample of the input
+	reach int     // samples of the input to each side
+	step  int     // the moments of outputs are multiples of step/rate
+	taps  [][]float64
+}
+
+// mostTaps bounds how many moments are kept; usual pairs of rates have a few.
+const mostTaps = 1024
+
+func newFilter(from, to int) *filter {
+	f := &filter{rate: to, scale: float64(min(from, to)) / float64(from), step: gcd(from, to)}
+	f.reach = int(math.Ceil(kernelHalf / f.scale))
+	f.taps = make([][]float64, min(to/f.step, mostTaps))
+	return f
+}
+
+// at gives the weights of the inputs from reach before an output's whole moment
+// on; the output is part/rate samples of the input after that moment.
+func (f *filter) at(part int) []float64 {
+	i := part / f.step
+	if i < len(f.taps) && f.taps[i] != nil {
+		return f.taps[i]
+	}
+	kernel, moment := lowPass(), float64(part)/float64(f.rate)
+	taps := make([]float64, 2*f.reach+2)
+	for j := range taps {
+		t := math.Abs(float64(j-f.reach)-moment) * f.scale * kernelSteps
+		if k := int(t); k < kernelHalf*kernelSteps {
+			taps[j] = f.scale * (kernel[k] + (kernel[k+1]-kernel[k])*(t-float64(k)))
+		}
+	}
+	if i < len(f.taps) {
+		f.taps[i] = taps
+	}
+	return taps
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
 // lowPass is one half of the symmetric kernel, its middle first.
-func lowPass() []float64 {
+var lowPass = sync.OnceValue(func() []float64 {
 	kernel := make([]float64, kernelHalf*kernelSteps+1)
 	for i := range kernel {
 		t := float64(i) / kernelSteps
@@ -71,7 +107,7 @@ func lowPass() []float64 {
 		kernel[i] = kernelCutoff * sinc * bessel(kernelBeta*math.Sqrt(1-edge*edge)) / bessel(kernelBeta)
 	}
 	return kernel
-}
+})
 
 // bessel is the modified Bessel function of the first kind and order 0, by its
 // series; 32 terms are exact for the arguments used here.

@@ -50,7 +50,7 @@ const (
 
 // choose chooses the route of a queued attempt, and says whether this node serves
 // it. All nodes choose the same one.
-func (w *Worker) choose(j jobs.Job, d verify.Delivery) (r carrier.Route, here bool) {
+func (w *Worker) choose(j jobs.Job, d *verify.Delivery) (r carrier.Route, here bool) {
 	r = draw(d.Routes, numberOf(d.Attempt.ID))
 	if w.serves(r) {
 		return r, true

@@ -26,15 +26,16 @@ const (
 	longestWait = 2 * time.Second
 )
 
-// work does one job.
-func (w *Worker) work(ctx context.Context, j jobs.Job) {
+// work does one job, but for following an attempt: that is returned.
+func (w *Worker) work(ctx context.Context, j jobs.Job) *following {
 	if j.Kind == jobs.Step {
 		if err := w.cfg.Core.Step(ctx, j.Lease, j.Subject); err != nil {
 			w.giveBack(ctx, j, err)
 		}
-		return
+		return nil
 	}
-	d, err := w.cfg.Core.Delivery(ctx, j.Lease, j.Subject)
+	read, err := w.cfg.Core.Delivery(ctx, j.Lease, j.Subject)
+	d := &read
 	switch {
 	case errors.Is(err, verify.ErrGone):
 		w.discard(ctx, j)
@@ -47,12 +48,13 @@ func (w *Worker) work(ctx context.Context, j jobs.Job) {
 	case err != nil:
 		w.giveBack(ctx, j, err)
 	case d.Attempt.State == verify.StateQueued:
-		w.place(ctx, j, d)
+		return w.place(ctx, j, d)
 	case d.Attempt.State == verify.StateEnded:
 		w.settle(ctx, d, outcome.Ending{Outcome: d.Attempt.Outcome, Reason: d.Attempt.Reason})
 	default:
-		w.resume(ctx, j, d)
+		return w.resume(ctx, j, d)
 	}
+	return nil
 }
 
 // giveBack returns a job that could not be worked on.
@@ -73,104 +75,106 @@ func (w *Worker) discard(ctx context.Context, j jobs.Job) {
 // resume goes on with an attempt that a lost worker had begun. Where the carrier
 // can still be asked, it is followed; otherwise nobody knows whether the phone
 // rang, so it is settled and never placed again.
-func (w *Worker) resume(ctx context.Context, j jobs.Job, d verify.Delivery) {
+func (w *Worker) resume(ctx context.Context, j jobs.Job, d *verify.Delivery) *following {
 	r, known := w.route(d)
 	if d.Attempt.Ref != "" && known && r.Carrier.Can().Resume {
 		if !w.serves(r) && d.Now.Sub(d.Attempt.DialledAt) < longestFollow {
 			w.handOver(ctx, j)
-			return
+			return nil
 		}
-		stopped, unwatch := w.wake.Watch(d.Attempt.ID)
-		defer unwatch()
-		w.follow(ctx, d, following{r.Carrier, carrier.Ref(d.Attempt.Ref), stopped})
-		return
+		f := &following{d: d, carrier: r.Carrier, ref: carrier.Ref(d.Attempt.Ref)}
+		f.stopped, f.unwatch = w.wake.Watch(d.Attempt.ID)
+		return f
 	}
 	w.settle(ctx, d, outcome.Ending{
 		Outcome: outcome.CarrierFailed, Reason: "the node that placed it was lost; the phone may have rung",
 		MayHaveRung: true, Fault: outcome.FaultOurs,
 	})
+	return nil
 }
 
 // place chooses a route, composes, records that it is dialling, and places.
-func (w *Worker) place(ctx context.Context, j jobs.Job, d verify.Delivery) {
+func (w *Worker) place(ctx context.Context, j jobs.Job, d *verify.Delivery) *following {
 	if w.stopping.Load() {
-		return // Leave gives the job back
+		return nil // Leave gives the job back
 	}
 	began := time.Now()
 	if !d.Enabled {
 		w.settle(ctx, d, outcome.Ending{Outcome: outcome.Canceled, Reason: "the account is disabled"})
-		return
+		return nil
 	}
 	if len(d.Routes) == 0 {
 		w.settle(ctx, d, refusal("no configured carrier can serve this"))
-		return
+		return nil
 	}
 	route, here := w.choose(j, d)
 	if !here {
 		w.handOver(ctx, j)
-		return
+		return nil
 	}
 	call, what, err := w.compose(d, route)
 	if err != nil {
 		w.cfg.Log.Error("a message cannot be composed", "attempt", d.Attempt.ID, "language", d.Message.Lang, "error", err)
 		w.settle(ctx, d, refusal("the message could not be composed"))
-		return
+		return nil
 	}
 	if !w.fresh() {
 		w.giveBack(ctx, j, errors.New("the heartbeat does not hold"))
-		return
+		return nil
 	}
-	may, err := w.cfg.Core.Dial(ctx, d, what)
+	may, err := w.cfg.Core.Dial(ctx, *d, what)
 	if err != nil {
 		w.giveBack(ctx, j, err)
-		return
+		return nil
 	}
 	if !may {
-		return
+		return nil
 	}
 	if !w.fresh() {
 		w.settle(ctx, d, outcome.Ending{Outcome: outcome.CarrierFailed, Fault: outcome.FaultOurs,
 			Reason: "the node could not renew its heartbeat and placed nothing"})
-		return
+		return nil
 	}
 	pctx, cancel := context.WithTimeout(ctx, verify.PlaceTimeout)
-	w.cfg.Observe.dialled(d, began)
+	w.cfg.Observe.dialled(*d, began)
 	ref, err := route.Carrier.Place(pctx, call)
 	cancel()
 	d.Attempt.Route = route.Name
 	if err != nil {
 		w.settle(ctx, d, carrier.EndingOf(err))
-		return
+		return nil
 	}
-	w.placed(ctx, d, route.Carrier, ref)
+	return w.placed(ctx, d, route.Carrier, ref)
 }
 
-// placed records the reference, and only then follows.
-func (w *Worker) placed(ctx context.Context, d verify.Delivery, c carrier.Carrier, ref carrier.Ref) {
-	stopped, unwatch := w.wake.Watch(d.Attempt.ID)
-	defer unwatch()
+// placed records the reference, and only then is the attempt followed.
+func (w *Worker) placed(ctx context.Context, d *verify.Delivery, c carrier.Carrier, ref carrier.Ref) *following {
+	d.Message, d.Extension, d.Routes = script.Message{}, secret.Text{}, nil // were for placing it; a call in progress keeps no code here
+	f := &following{d: d, carrier: c, ref: ref}
+	f.stopped, f.unwatch = w.wake.Watch(d.Attempt.ID)
 	err := w.persist(ctx, func(ctx context.Context) error {
-		stop, err := w.cfg.Core.Placed(ctx, d, ref)
+		stop, err := w.cfg.Core.Placed(ctx, *d, ref)
 		if stop != "" || w.hangingUp.Load() { // it was decided before the watching began
 			w.wake.Stop(d.Attempt.ID)
 		}
 		return err
 	})
-	if d.Attempt.Channel == phone.SMS {
-		defer w.park()()
-	}
 	if errors.Is(err, jobs.ErrLeaseLost) {
+		f.unwatch()
 		w.hangup(ctx, d, c, ref)
-		return
+		return nil
 	}
 	if err != nil {
 		w.cfg.Log.Error("a reference cannot be recorded", "attempt", d.Attempt.ID, "error", err)
 	}
-	w.follow(ctx, d, following{c, ref, stopped})
+	if d.Attempt.Channel == phone.SMS {
+		f.unpark = w.park()
+	}
+	return f
 }
 
 // compose makes the call or the message, and what must be recorded of it.
-func (w *Worker) compose(d verify.Delivery, r carrier.Route) (carrier.Call, verify.Dialling, error) {
+func (w *Worker) compose(d *verify.Delivery, r carrier.Route) (carrier.Call, verify.Dialling, error) {
 	what := verify.Dialling{Route: r.Name, Gate: script.GateNone}
 	call := carrier.Call{
 		Attempt: d.Attempt.ID, Account: d.Verification.Account, To: d.To, Channel: d.Attempt.Channel,

@@ -206,20 +206,31 @@ func (w *Worker) take(ctx context.Context) int {
 	return len(leased)
 }
 
-// begin works on one job in its own goroutine.
+// begin works on one job in its own goroutine. What remains to be followed gets
+// another one: the first has a stack as deep as the work was.
 func (w *Worker) begin(j jobs.Job) {
 	w.mu.Lock()
 	w.active[j.Lease] = j.Subject
 	w.mu.Unlock()
 	w.running.Go(func() {
-		defer func() {
-			w.mu.Lock()
-			delete(w.active, j.Lease)
-			w.mu.Unlock()
-			w.wake.Wake() // a job of the same order may be free now
-		}()
-		w.work(w.attempts, j)
+		f := w.work(w.attempts, j)
+		if f == nil {
+			w.done(j.Lease)
+			return
+		}
+		w.running.Go(func() {
+			defer w.done(f.d.Lease)
+			w.follow(w.attempts, f)
+		})
 	})
+}
+
+// done says that a job is not worked on any more.
+func (w *Worker) done(l jobs.Lease) {
+	w.mu.Lock()
+	delete(w.active, l)
+	w.mu.Unlock()
+	w.wake.Wake() // a job of the same order may be free now
 }
 
 // untilDue is how long there is nothing to do, as far as is known.

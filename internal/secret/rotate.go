@@ -3,7 +3,6 @@ package secret
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -25,7 +24,7 @@ type Rotation struct {
 	Kept    []string // older keys that still check and open, oldest first
 }
 
-// RotateKeyring adds a key to the keyring at path and makes it the current one. Older keys go on to check and open. Of these,
+// RotateKeyring adds a key to the keyring at path and makes it the current one; where AddKey has added one, it is that. Older keys go on to check and open. Of these,
 // unused picks some to be dropped, if it is not nil; those of the last minute stay whatever it says. The file is replaced
 // whole, mode 0600, and is on disk when this returns. Of several callers only one may be at work at a time.
 func RotateKeyring(path string, now time.Time, unused func(id string) (bool, error)) (Rotation, error) {
@@ -45,12 +44,19 @@ func RotateKeyring(path string, now time.Time, unused func(id string) (bool, err
 
 // rotated is the ring with a new current key and without those that are dropped.
 func (in *ring) rotated(now time.Time, unused func(string) (bool, error)) (*ring, Rotation, error) {
-	id := in.nextID()
+	id := in.waiting()
+	if id == "" {
+		var err error
+		if in, err = in.with(now); err != nil {
+			return nil, Rotation{}, err
+		}
+		id = in.waiting()
+	}
 	out := Rotation{Current: id}
 	next := &ring{current: id, keys: make(map[string]key), index: in.index}
-	for i, old := range in.order {
+	for i, old := range in.order[:len(in.order)-1] {
 		// A key was in use until the one after it was made; the current one is until now.
-		drop := unused != nil && i+1 < len(in.order) && old != in.current && now.Sub(in.keys[in.order[i+1]].created) >= dropAfter
+		drop := unused != nil && old != in.current && now.Sub(in.keys[in.order[i+1]].created) >= dropAfter
 		if drop {
 			var err error
 			if drop, err = unused(old); err != nil {
@@ -64,11 +70,7 @@ func (in *ring) rotated(now time.Time, unused func(string) (bool, error)) (*ring
 		out.Kept = append(out.Kept, old)
 		next.keys[old] = in.keys[old]
 	}
-	fresh := key{created: now}
-	if _, err := io.ReadFull(source(nil), fresh.secret[:]); err != nil {
-		return nil, out, fmt.Errorf("random source: %w", err)
-	}
-	next.keys[id] = fresh
+	next.keys[id] = key{secret: in.keys[id].secret, created: now} // the time since when it is in use
 	next.order = append(slices.Clone(out.Kept), id)
 	return next, out, nil
 }

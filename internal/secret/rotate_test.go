@@ -189,3 +189,43 @@ func TestReloadRefusesAnOlderKeyring(t *testing.T) {
 		t.Errorf("the older file: %v, %v", changed, err)
 	}
 }
+
+// A key that was added opens at once and seals only after the rotation, so that
+// copies of the file can follow one after the other.
+func TestAddKey(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	path, k := newFile(t, at)
+	if id, err := AddKey(path, at.Add(time.Hour)); id != "k2" || err != nil {
+		t.Fatalf("added %s, %v", id, err)
+	}
+	if _, err := AddKey(path, at.Add(time.Hour)); !errors.Is(err, ErrWaitingKey) {
+		t.Errorf("a second one: %v", err)
+	}
+	if changed, err := k.Reload(path); !changed || err != nil || k.Current() != "k1" {
+		t.Fatalf("reload: %v, %v, current %s", changed, err, k.Current())
+	}
+	drop := func(string) (bool, error) { return true, nil }
+	did, err := RotateKeyring(path, at.Add(2*time.Hour), drop)
+	if err != nil || did.Current != "k2" || !slices.Equal(did.Kept, []string{"k1"}) || did.Dropped != nil {
+		t.Fatalf("rotation %+v, %v", did, err)
+	}
+	rotated, err := LoadKeyring(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := rotated.Seal([]byte("words"), "d", "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := k.Open(sealed, "d", "a"); err != nil || string(b) != "words" {
+		t.Errorf("a copy that has only been given the key: %v", err)
+	}
+	// The old key was in use until the rotation, not until the new one was added.
+	if did, err = RotateKeyring(path, at.Add(2*time.Hour+30*time.Second), drop); err != nil || did.Dropped != nil {
+		t.Errorf("half a minute later: %+v, %v", did, err)
+	}
+	if did, err = RotateKeyring(path, at.Add(3*time.Hour), drop); err != nil || !slices.Equal(did.Dropped, []string{"k1", "k2"}) {
+		t.Errorf("an hour later: %+v, %v", did, err)
+	}
+}
