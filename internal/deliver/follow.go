@@ -12,37 +12,30 @@ import (
 	"github.com/pincall/pincall/internal/verify"
 )
 
-// following is a placed attempt, and the news that it must stop.
+// following is a placed attempt that is only followed from now on. It is as much
+// as is kept of a call in progress, with a goroutine that stays small.
 type following struct {
+	d       *verify.Delivery
 	carrier carrier.Carrier
 	ref     carrier.Ref
-	stopped <-chan struct{}
+	stopped context.Context // ends when the attempt must stop
+	unwatch func()
+	unpark  func() // nil: it keeps its place
+	watch   stopwatch
 }
 
 // follow records what the carrier reports until the attempt has ended, and
 // hangs up when the core says so.
-func (w *Worker) follow(ctx context.Context, d verify.Delivery, f following) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		select {
-		case <-f.stopped:
-			w.hangup(ctx, d, f.carrier, f.ref)
-		case <-done:
-		}
-	}()
-	watch := stopwatch{placed: time.Now()}
+func (w *Worker) follow(ctx context.Context, f *following) {
+	if f.unpark != nil {
+		defer f.unpark()
+	}
+	defer f.unwatch()
+	defer context.AfterFunc(f.stopped, func() { w.hangup(ctx, f.d, f.carrier, f.ref) })()
+	f.watch.placed = time.Now()
 	e, err := f.carrier.Follow(ctx, f.ref, func(e carrier.Event) {
-		switch e.Kind {
-		case carrier.Ringing:
-			watch.ring()
-		case carrier.Answered:
-			watch.answer()
-		}
-		if errors.Is(w.progress(ctx, d, e), jobs.ErrLeaseLost) { // nobody could stop the call any more
-			w.hangup(ctx, d, f.carrier, f.ref)
+		if e.Kind != carrier.Reading { // which is not recorded
+			apart(func() { w.happened(ctx, f, e) })
 		}
 	})
 	if err != nil {
@@ -50,18 +43,36 @@ func (w *Worker) follow(ctx context.Context, d verify.Delivery, f following) {
 		// goes on with it.
 		return
 	}
-	if w.cfg.Observe.Called != nil && d.Attempt.Channel == phone.Voice {
-		w.cfg.Observe.Called(watch.stop())
+	if w.cfg.Observe.Called != nil && f.d.Attempt.Channel == phone.Voice {
+		w.cfg.Observe.Called(f.watch.stop())
 	}
-	w.settle(ctx, d, e)
+	w.settle(ctx, f.d, e)
+}
+
+// apart runs f in a goroutine of its own and waits for it. What goes deep then
+// leaves no large stack to a goroutine that lasts as long as a call.
+func apart(f func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	<-done
+}
+
+// happened takes an event of the carrier.
+func (w *Worker) happened(ctx context.Context, f *following, e carrier.Event) {
+	switch e.Kind {
+	case carrier.Ringing:
+		f.watch.ring()
+	case carrier.Answered:
+		f.watch.answer()
+	}
+	if errors.Is(w.progress(ctx, f.d, e), jobs.ErrLeaseLost) { // nobody could stop the call any more
+		w.hangup(ctx, f.d, f.carrier, f.ref)
+	}
 }
 
 // progress records an event, and passes on that the call must stop.
-func (w *Worker) progress(ctx context.Context, d verify.Delivery, e carrier.Event) error {
-	if e.Kind == carrier.Reading {
-		return nil
-	}
-	stop, err := w.cfg.Core.Progress(ctx, d, e)
+func (w *Worker) progress(ctx context.Context, d *verify.Delivery, e carrier.Event) error {
+	stop, err := w.cfg.Core.Progress(ctx, *d, e)
 	switch {
 	case errors.Is(err, jobs.ErrLeaseLost):
 	case err != nil:
@@ -73,7 +84,7 @@ func (w *Worker) progress(ctx context.Context, d verify.Delivery, e carrier.Even
 }
 
 // hangup ends a call, where the carrier can do that.
-func (w *Worker) hangup(ctx context.Context, d verify.Delivery, c carrier.Carrier, ref carrier.Ref) {
+func (w *Worker) hangup(ctx context.Context, d *verify.Delivery, c carrier.Carrier, ref carrier.Ref) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangTimeout)
 	defer cancel()
 	if err := c.Hangup(ctx, ref); err != nil && !errors.Is(err, carrier.ErrCannot) {
@@ -82,10 +93,10 @@ func (w *Worker) hangup(ctx context.Context, d verify.Delivery, c carrier.Carrie
 }
 
 // settle has the core record the ending, and writes the attempt's one log line.
-func (w *Worker) settle(ctx context.Context, d verify.Delivery, e outcome.Ending) {
-	err := w.persist(ctx, func(ctx context.Context) error { return w.cfg.Core.Settle(ctx, d, e) })
+func (w *Worker) settle(ctx context.Context, d *verify.Delivery, e outcome.Ending) {
+	err := w.persist(ctx, func(ctx context.Context) error { return w.cfg.Core.Settle(ctx, *d, e) })
 	if errors.Is(err, jobs.ErrLeaseLost) && e.Outcome == outcome.Reported {
-		err = w.persist(ctx, func(ctx context.Context) error { return w.cfg.Core.Block(ctx, d) })
+		err = w.persist(ctx, func(ctx context.Context) error { return w.cfg.Core.Block(ctx, *d) })
 	}
 	if errors.Is(err, jobs.ErrLeaseLost) {
 		return
@@ -94,7 +105,7 @@ func (w *Worker) settle(ctx context.Context, d verify.Delivery, e outcome.Ending
 		w.cfg.Log.Error("an attempt cannot be settled", "attempt", d.Attempt.ID, "error", err)
 		return
 	}
-	w.cfg.Observe.ended(d, e)
+	w.cfg.Observe.ended(*d, e)
 	w.cfg.Log.Info("attempt ended", "attempt", d.Attempt.ID, "verification", d.Verification.ID,
 		"channel", d.Attempt.Channel, "route", d.Attempt.Route, "country", d.Verification.Country,
 		"outcome", e.Outcome, "reason", e.Reason, "fault", e.Fault, "may_have_rung", e.MayHaveRung, "detail", e.Detail)
@@ -119,6 +130,6 @@ func (w *Worker) persist(ctx context.Context, write func(context.Context) error)
 }
 
 // route finds the route of an attempt that was begun.
-func (w *Worker) route(d verify.Delivery) (carrier.Route, bool) {
+func (w *Worker) route(d *verify.Delivery) (carrier.Route, bool) {
 	return w.cfg.Core.Route(d.Attempt.Route)
 }
