@@ -152,7 +152,7 @@ func (c *composer) script(readouts int, menu bool) Script {
 		parts = append(parts, c.lex.gate(c.m.Gate), c.silence(SectionWarning, 500*time.Millisecond))
 	}
 	parts = append(parts, c.say(SectionWarning, "warning", nil)...)
-	parts = append(parts, c.silence(SectionWarning, 500*time.Millisecond))
+	parts = append(parts, c.silence(SectionWarning, 300*time.Millisecond))
 	for n := 1; n <= readouts; n++ {
 		parts = append(parts, c.readout(n)...)
 	}
@@ -179,7 +179,7 @@ func (c *composer) intro() []Part {
 	if name := c.m.payment(); name != "" {
 		parts = append(parts, c.say(SectionIntro, name, vars)...)
 	}
-	return append(parts, c.silence(SectionIntro, 400*time.Millisecond))
+	return append(parts, c.silence(SectionIntro, 300*time.Millisecond))
 }
 
 // payment is the name of the phrase for what the message tells of a payment.
@@ -207,7 +207,7 @@ func (c *composer) readout(n int) []Part {
 			parts = append(parts, c.silence(SectionReadout, gap(n, i+1, len(c.digits))))
 		}
 	}
-	parts = append(parts, c.silence(SectionReadout, 700*time.Millisecond))
+	parts = append(parts, c.silence(SectionReadout, 500*time.Millisecond))
 	for i := range parts {
 		parts[i].Readout = n
 	}
@@ -219,7 +219,7 @@ func beforeDigits(n int) time.Duration {
 	if n == 1 {
 		return 700 * time.Millisecond
 	}
-	return 500 * time.Millisecond
+	return 400 * time.Millisecond
 }
 
 // gap is the silence after the i-th of total digits in the n-th readout. The
@@ -229,10 +229,10 @@ func beforeDigits(n int) time.Duration {
 // Between 300 and 700 ms the length makes no difference to what is heard; these
 // let both readouts of six digits end some 26 s after the answer.
 func gap(n, i, total int) time.Duration {
-	base, group := 350*time.Millisecond, 3
+	base, group := 300*time.Millisecond, 3
 	switch n {
 	case 2:
-		return 450 * time.Millisecond
+		return 400 * time.Millisecond
 	case 3:
 		base, group = 300*time.Millisecond, 2
 	}
