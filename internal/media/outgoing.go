@@ -20,7 +20,8 @@ type turn struct {
 	code   uint8  // of the event
 	start  uint32 // timestamp of the event
 	pos, n int
-	done   chan struct{} // closed when the last frame was sent
+	done   chan struct{} // closed when the last frame was sent, or the stream was closed
+	broken bool          // the stream was closed; set before done is closed
 }
 
 // outgoing is the sending half of a stream: what the next frame is. The pacer
@@ -126,6 +127,10 @@ func (o *outgoing) cut(t *turn) {
 func (o *outgoing) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if t := o.turn; t != nil { // the pacer has not taken its end
+		t.broken = true
+		close(t.done)
+	}
 	o.closed, o.turn = true, nil
 }
 

@@ -9,19 +9,68 @@ import (
 	"github.com/pincall/pincall/internal/audio"
 )
 
-var errNotConnected = errors.New("the stream is not connected")
+var (
+	errNotConnected = errors.New("the stream is not connected")
+	errCut          = errors.New("media: ended before its time")
+)
 
 // Play sends a clip, every frame at its own time, and returns when the last one
 // was sent. When ctx ends it falls silent at once and returns ctx's error;
 // ErrClosed when the stream was closed. On hold the time passes unheard.
 func (s *Stream) Play(ctx context.Context, clip *audio.Clip) error {
-	return s.perform(ctx, "play", &turn{clip: clip})
+	return s.perform(ctx, "play", turn{clip: clip})
 }
 
 // Pause sends silence for d, rounded up to frames, and returns after the last
 // one. Errors as Play's.
 func (s *Stream) Pause(ctx context.Context, d time.Duration) error {
-	return s.perform(ctx, "pause", &turn{n: int((d + audio.FrameDuration - 1) / audio.FrameDuration)})
+	return s.perform(ctx, "pause", pause(d))
+}
+
+// pause is silence for d, rounded up to frames.
+func pause(d time.Duration) turn {
+	return turn{n: int((d + audio.FrameDuration - 1) / audio.FrameDuration)}
+}
+
+// Act is something to be sent: a clip or, without one, silence.
+type Act struct {
+	Clip  *audio.Clip
+	Pause time.Duration
+}
+
+// Playing is an act that was begun.
+type Playing struct {
+	turn
+	stream *Stream
+}
+
+// Begin is Play, or Pause, for a caller who waits for other things, too: it
+// returns as the act begins. ctx bounds only that. The Playing must be ended.
+func (s *Stream) Begin(ctx context.Context, a Act) (*Playing, error) {
+	if a.Clip == nil {
+		return s.begin(ctx, "pause", pause(a.Pause))
+	}
+	return s.begin(ctx, "play", turn{clip: a.Clip})
+}
+
+// Done is closed when the last frame was sent, or when the stream was closed.
+func (p *Playing) Done() <-chan struct{} { return p.done }
+
+// End falls silent at once where the act is not over, and lets the next one
+// begin. It is called once. nil: the last frame was sent; ErrClosed when the
+// stream was closed.
+func (p *Playing) End() error {
+	p.stream.out.cut(&p.turn)
+	defer func() { <-p.stream.turn }()
+	select {
+	case <-p.done:
+		if p.broken {
+			return ErrClosed
+		}
+		return nil
+	default:
+		return errCut
+	}
 }
 
 // SendKeys presses keys, 0-9, *, #, A-D, one after the other: as events where
@@ -49,13 +98,13 @@ func (s *Stream) sendKey(ctx context.Context, key byte) error {
 	case key == 'W':
 		return s.Pause(ctx, longWait)
 	}
-	press := &turn{event: true, code: uint8(eventCode(key)), n: keyFrames + endPackets}
+	press := turn{event: true, code: uint8(eventCode(key)), n: keyFrames + endPackets}
 	if !s.out.keysByEvent() {
 		tone, err := audio.Tone(key, keyFrames*audio.FrameDuration)
 		if err != nil {
 			return fmt.Errorf("media: send keys: %w", err)
 		}
-		press = &turn{clip: audio.NewClip(tone)}
+		press = turn{clip: audio.NewClip(tone)}
 	}
 	if err := s.perform(ctx, "send keys", press); err != nil {
 		return err
@@ -63,35 +112,43 @@ func (s *Stream) sendKey(ctx context.Context, key byte) error {
 	return s.Pause(ctx, keyPause)
 }
 
-// perform waits for its turn, then for its end.
-func (s *Stream) perform(ctx context.Context, what string, t *turn) error {
-	if err := ctx.Err(); err != nil {
+// perform begins t and waits for its end.
+func (s *Stream) perform(ctx context.Context, what string, t turn) error {
+	p, err := s.begin(ctx, what, t)
+	if err != nil {
 		return err
+	}
+	select {
+	case <-p.done:
+		return p.End()
+	case <-ctx.Done():
+		_ = p.End() // ctx is why
+		return ctx.Err()
+	}
+}
+
+// begin waits for its turn, and takes it.
+func (s *Stream) begin(ctx context.Context, what string, t turn) (*Playing, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	select {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	case <-s.closed:
-		return ErrClosed
+		return nil, ErrClosed
 	}
-	defer func() { <-s.turn }()
 	t.done = make(chan struct{})
-	if err := s.out.begin(t); err != nil {
+	p := &Playing{turn: t, stream: s}
+	if err := s.out.begin(&p.turn); err != nil {
+		<-s.turn
 		if errors.Is(err, ErrClosed) {
-			return err
+			return nil, err
 		}
-		return fmt.Errorf("media: %s: %w", what, err)
+		return nil, fmt.Errorf("media: %s: %w", what, err)
 	}
-	select {
-	case <-t.done:
-		return nil
-	case <-ctx.Done():
-		s.out.cut(t)
-		return ctx.Err()
-	case <-s.closed:
-		return ErrClosed
-	}
+	return p, nil
 }
 
 // The end of a "hello".

@@ -112,6 +112,39 @@ func TestPlayEndsWithItsContext(t *testing.T) {
 	})
 }
 
+func TestBegin(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, e *Engine) {
+		s, _ := couple(t, pool(t, e, PoolConfig{Bind: loopback()}), Remote{})
+		begin := func(a Act) *Playing {
+			t.Helper()
+			p, err := s.Begin(deadline(t), a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		whole := begin(Act{Clip: counted(3)})
+		<-whole.Done()
+		if err := whole.End(); err != nil {
+			t.Errorf("played to its end: %v", err)
+		}
+		cut := begin(Act{Pause: time.Hour})
+		if err := cut.End(); err == nil {
+			t.Error("cut: no error")
+		}
+		closed := begin(Act{Pause: time.Hour}) // the turn was given back
+		_ = s.Close()
+		<-closed.Done()
+		if err := closed.End(); !errors.Is(err, ErrClosed) {
+			t.Errorf("closed: %v", err)
+		}
+		if _, err := s.Begin(deadline(t), Act{Pause: time.Second}); !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
 func TestHoldSendsNothingAndTimeGoesOn(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, e *Engine) {

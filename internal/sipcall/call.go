@@ -160,6 +160,19 @@ func (call *Call) Pause(ctx context.Context, d time.Duration) error {
 	return call.during(ctx, func(ctx context.Context) error { return call.stream.Pause(ctx, d) })
 }
 
+// Begin is Play, or Pause, that returns as it begins; ctx bounds only that. What
+// was begun is over when the call ends.
+func (call *Call) Begin(ctx context.Context, a media.Act) (*media.Playing, error) {
+	if call.life.Err() != nil {
+		return nil, ErrGone
+	}
+	p, err := call.stream.Begin(ctx, a)
+	if err != nil && call.life.Err() != nil {
+		return nil, ErrGone
+	}
+	return p, err
+}
+
 // SendKeys sends keys: 0-9, *, #, A-D, and the pauses w and W. It fails as Play does.
 func (call *Call) SendKeys(ctx context.Context, keys string) error {
 	return call.during(ctx, func(ctx context.Context) error { return call.stream.SendKeys(ctx, keys) })

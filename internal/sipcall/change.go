@@ -30,7 +30,7 @@ func (call *Call) change(req *sip.Request, tx *sip.ServerTx) {
 	call.d.refresh(req)
 	call.d.resolve(call.life)
 	res := c.reply(req, 200, "OK")
-	res.AppendHeader(c.contact(call.d.user, call.d.origin.Addr()))
+	res.AppendHeader(c.contact(call.d.user, call.d.origin))
 	res.AppendHeader(sip.NewHeader("Allow", allowed))
 	res.AppendHeader(sip.NewHeader("Supported", "timer"))
 	if expires.interval > 0 {

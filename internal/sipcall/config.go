@@ -141,6 +141,8 @@ type Sound interface {
 	Play(ctx context.Context, clip *audio.Clip) error
 	// Pause sends silence.
 	Pause(ctx context.Context, d time.Duration) error
+	// Begin begins to play, or to send silence, and returns.
+	Begin(ctx context.Context, a media.Act) (*media.Playing, error)
 	// Keys are what the other end presses.
 	Keys() <-chan byte
 	// SendKeys presses keys: 0-9, *, #, A-D, and the pauses w and W.

@@ -136,7 +136,7 @@ func (d *dialog) request(method sip.RequestMethod, seq uint32) *sip.Request {
 		req.AppendHeader(h)
 	}
 	if method == sip.INVITE || method == sip.UPDATE {
-		req.AppendHeader(d.c.contact(d.user, dest.Addr()))
+		req.AppendHeader(d.c.contact(d.user, dest))
 		req.AppendHeader(sip.NewHeader("Allow", allowed))
 		req.AppendHeader(sip.NewHeader("Supported", "timer"))
 	}

@@ -57,8 +57,11 @@ func (s *stream) Connect(r media.Remote) error {
 }
 func (s *stream) wait(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 
-func (s *stream) Play(ctx context.Context, _ *audio.Clip) error          { return s.wait(ctx) }
-func (s *stream) Pause(ctx context.Context, _ time.Duration) error       { return s.wait(ctx) }
+func (s *stream) Play(ctx context.Context, _ *audio.Clip) error    { return s.wait(ctx) }
+func (s *stream) Pause(ctx context.Context, _ time.Duration) error { return s.wait(ctx) }
+func (s *stream) Begin(context.Context, media.Act) (*media.Playing, error) {
+	return nil, errors.ErrUnsupported
+}
 func (s *stream) SendKeys(ctx context.Context, _ string) error           { return s.wait(ctx) }
 func (s *stream) Quiet(ctx context.Context, longest time.Duration) error { return s.wait(ctx) }
 

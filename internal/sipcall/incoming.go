@@ -143,7 +143,7 @@ func (in *Incoming) answer(ctx context.Context) (*Call, error) {
 	res := c.reply(in.req, 200, "OK")
 	res.To().Params = d.local.Params.Clone()
 	for _, h := range []sip.Header{
-		c.contact(d.user, source.Addr()), sip.NewHeader("Allow", allowed), sip.NewHeader("Supported", "timer"),
+		c.contact(d.user, d.origin), sip.NewHeader("Allow", allowed), sip.NewHeader("Supported", "timer"),
 		sip.NewHeader("Content-Type", "application/sdp"),
 	} {
 		res.AppendHeader(h)

@@ -191,7 +191,7 @@ func (p *placing) invite(t target, sess *session) *sip.Request {
 	id := sip.CallIDHeader(token(16))
 	all := []sip.Header{
 		from, to, &id, &sip.CSeqHeader{SeqNo: 1, MethodName: sip.INVITE},
-		c.contact(escapeUser(p.inv.From), t.addr.Addr()),
+		c.contact(escapeUser(p.inv.From), t.addr),
 		sip.NewHeader("Allow", allowed), sip.NewHeader("Supported", "timer"), sip.NewHeader("User-Agent", userAgent),
 	}
 	if cfg.PAI {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -61,11 +62,18 @@ func uri(user, host string, params ...string) sip.Uri {
 	return u
 }
 
-// contact is where the other end reaches us in a dialog.
-func (c *Caller) contact(user string, to netip.Addr) *sip.ContactHeader {
-	local := c.localTo(to)
+// contact is where the other end at to reaches us in a dialog. Where we do not
+// listen (TLS without a certificate of ours), that is the connection that we made,
+// by its port; begin writes it where the connection is not there yet.
+func (c *Caller) contact(user string, to netip.AddrPort) *sip.ContactHeader {
+	local := c.localTo(to.Addr())
 	u := uri(user, local.Addr().String())
 	u.Port = int(local.Port())
+	if u.Port == 0 {
+		if conn, err := c.tp.GetConnection(c.wire(), to.String()); err == nil {
+			u.Port = portOf(conn)
+		}
+	}
 	if c.cfg.Transport != UDP {
 		u.UriParams.Add("transport", string(c.cfg.Transport))
 	}
@@ -97,7 +105,7 @@ func (c *Caller) requestTo(method sip.RequestMethod, t target, user string) *sip
 	from.Params.Add("tag", token(8))
 	to := &sip.ToHeader{Address: dest}
 	id, seq := sip.CallIDHeader(token(16)), &sip.CSeqHeader{SeqNo: 1, MethodName: method}
-	for _, h := range []sip.Header{from, to, &id, seq, c.contact(user, t.addr.Addr()), sip.NewHeader("User-Agent", userAgent)} {
+	for _, h := range []sip.Header{from, to, &id, seq, c.contact(user, t.addr), sip.NewHeader("User-Agent", userAgent)} {
 		req.AppendHeader(h)
 	}
 	req.SetBody(nil)
@@ -146,11 +154,38 @@ func (c *Caller) once(ctx context.Context, req *sip.Request) (*sip.Response, err
 func (c *Caller) begin(ctx context.Context, req *sip.Request) (*sip.ClientTx, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	tx, err := c.tx.Request(ctx, req)
+	err := c.comeBack(ctx, req)
+	var tx *sip.ClientTx
+	if err == nil {
+		tx, err = c.tx.Request(ctx, req)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sipcall: %s: %w: %w", req.Method, errNotSent, scrub(err))
 	}
 	return tx, nil
+}
+
+// comeBack connects, where we do not listen, and writes the connection's port into
+// Contact: without it the other end would send its BYE to port 5061 of our host.
+func (c *Caller) comeBack(ctx context.Context, req *sip.Request) error {
+	own := req.Contact()
+	if c.addr.Port() != 0 || own == nil {
+		return nil
+	}
+	conn, err := c.tp.ClientRequestConnection(ctx, req)
+	if err == nil {
+		own.Address.Port = portOf(conn)
+	}
+	return err
+}
+
+// portOf is our port of a connection, which is given back.
+func portOf(conn sip.Connection) int {
+	defer func() { _, _ = conn.TryClose() }() // counts down; others hold it
+	if a, ok := conn.LocalAddr().(*net.TCPAddr); ok {
+		return a.Port
+	}
+	return 0
 }
 
 // scrub keeps the innermost cause of sipgo's error: the texts around it quote

@@ -192,6 +192,10 @@ func TestTLSAndSRTP(t *testing.T) {
 	if !strings.Contains(inv.Body, "RTP/SAVP") || strings.Count(inv.Body, "a=crypto:") != 2 || !strings.HasPrefix(inv.Header("Via"), "SIP/2.0/TLS") {
 		t.Errorf("%v\n%s", inv.Lines, inv.Body)
 	}
+	// We do not listen: what Contact names must be the connection.
+	if want := "@" + inv.From + ";transport=tls>"; !strings.HasSuffix(inv.Header("Contact"), want) {
+		t.Errorf("Contact %q, want %q", inv.Header("Contact"), want)
+	}
 	r := get(t, tr.stream(0).told)
 	if r.Send == nil || r.Receive == nil || r.Send.Suite != media.SuiteSHA1_32 || r.Codec.String() != "PCMA" || !call.Encrypted() {
 		t.Error("not encrypted as agreed")

@@ -9,9 +9,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pincall/pincall/internal/verify"
 )
@@ -38,6 +40,16 @@ func Time(micros int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(micros).UTC()
+}
+
+// Text gives a text as every engine can keep and compare it: what is not UTF-8,
+// and NUL, which PostgreSQL refuses, become U+FFFD. Some texts are foreign: what a
+// carrier calls a call, or what stands in a URL where an id belongs.
+func Text(s string) string {
+	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+		return s
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // Clock gives microseconds since 1970 that never go back, so that a step of the

@@ -4,13 +4,45 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/pincall/pincall/internal/script"
 )
 
-// say says one part; see during.
-func (r *run) say(ctx context.Context, p script.Part, wanted func(byte) bool) (byte, error) {
-	return r.during(ctx, func(ctx context.Context) error { return r.c.Line.Say(ctx, p) }, wanted)
+// say says one part; see during. Where the line can begin to play and return,
+// no goroutine waits for each part: a call then has one, and not two.
+func (r *run) say(ctx context.Context, p handle, wanted func(byte) bool) (byte, error) {
+	if l, ok := r.c.Line.(*line); ok && l.beginner != nil {
+		return r.hear(ctx, l, p, wanted)
+	}
+	return r.during(ctx, func(ctx context.Context) error { return r.c.Line.Say(ctx, p.Value()) }, wanted)
+}
+
+// hear is during for a part that was begun on a line.
+func (r *run) hear(ctx context.Context, l *line, p handle, wanted func(byte) bool) (byte, error) {
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	playing, err := l.begin(ctx, p)
+	if err != nil || playing == nil {
+		return 0, ended(ctx, err)
+	}
+	for {
+		select {
+		case <-playing.Done():
+			return 0, ended(ctx, l.told(playing.End()))
+		case <-l.Gone():
+			return 0, ended(ctx, l.told(playing.End()))
+		case <-ctx.Done():
+			_ = playing.End() // ctx is why
+			return 0, ended(ctx, l.told(ctx.Err()))
+		case k := <-l.Keys():
+			if wanted == nil || !wanted(k) {
+				continue
+			}
+			if err := l.told(playing.End()); errors.Is(err, ErrHungUp) {
+				return 0, err
+			}
+			return k, nil
+		}
+	}
 }
 
 func (r *run) quiet(ctx context.Context) error { return r.c.Line.Quiet(ctx, helloLongest) }

@@ -24,7 +24,7 @@ func (r *run) end(ctx context.Context, why error) outcome.Ending {
 	case errors.Is(why, ErrHungUp):
 		e.Outcome, e.Fault = outcome.HungUpEarly, outcome.FaultPerson
 		e.Reason = "the call was hung up before the code was read to its end"
-		if r.c.Script.Readouts() == 0 {
+		if r.readouts == 0 {
 			e.Reason = "the call was hung up before the message was read to its end"
 		}
 	case isGate(why):
@@ -45,7 +45,7 @@ func (r *run) end(ctx context.Context, why error) outcome.Ending {
 	}
 	if r.read > 0 && e.Outcome != outcome.Reported {
 		e.Outcome, e.Fault, e.Reason = outcome.Heard, outcome.FaultNone, "the code was read to its end"
-		if r.c.Script.Readouts() == 0 {
+		if r.readouts == 0 {
 			e.Reason = "the message was read to its end"
 		}
 	}
@@ -74,7 +74,7 @@ func (r *run) aside(ctx context.Context, a script.Aside) {
 	if a == "" {
 		return
 	}
-	s, err := script.ComposeAside(r.c.Script.Lang, a)
+	s, err := script.ComposeAside(r.lang, a)
 	if err != nil {
 		return
 	}
@@ -84,7 +84,7 @@ func (r *run) aside(ctx context.Context, a script.Aside) {
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
 	defer cancel()
-	for _, p := range s.Parts {
+	for _, p := range Pack(s).parts {
 		if _, err := r.say(ctx, p, nil); err != nil {
 			return
 		}

@@ -11,7 +11,7 @@ import (
 // open waits out the hello, says what comes before the gate, and holds the gate.
 // A script without a gate has nothing before it.
 func (r *run) open(ctx context.Context) error {
-	before := r.c.Script.BeforeGate().Parts
+	before := r.before
 	if len(before) > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, r.answered.Add(r.gateLimit()), errGateLate)
@@ -41,21 +41,22 @@ func (r *run) open(ctx context.Context) error {
 // (a payment's) gets longer: with less than it takes, with room for one entry
 // after the prompt, nobody could ever pass.
 func (r *run) gateLimit() time.Duration {
-	return max(gateLimit, helloLongest+r.lasts(r.c.Script.BeforeGate().Parts))
+	return max(gateLimit, helloLongest+r.lasts(r.before))
 }
 
 // gate says the prompt, once more if no entry came, and compares the first
 // complete entry. Keys pressed while a prompt is said are dropped, the repeated
 // one's too: a recorded greeting may hold tones, and it plays from the answer
 // on. What was keyed of an entry before the prompt is repeated is dropped too.
-func (r *run) gate(ctx context.Context, prompt script.Part) error {
+func (r *run) gate(ctx context.Context, prompt handle) error {
+	asked := prompt.Value()
 	for range 2 {
 		if _, err := r.say(ctx, prompt, nil); err != nil {
 			return err
 		}
 		r.dropKeys()
-		r.waiting(prompt)
-		keys, err := r.entry(ctx, r.opens(prompt.Gate))
+		r.waiting(asked)
+		keys, err := r.entry(ctx, r.opens(asked.Gate))
 		r.waiting(script.Part{})
 		if err != nil {
 			return err
@@ -63,7 +64,7 @@ func (r *run) gate(ctx context.Context, prompt script.Part) error {
 		if keys == "" {
 			continue
 		}
-		if prompt.Gate == script.GateScreenDigits && keys != r.c.ScreenDigits.Reveal() {
+		if asked.Gate == script.GateScreenDigits && keys != r.c.ScreenDigits.Reveal() {
 			return errGateWrong
 		}
 		r.opened = keys[len(keys)-1]

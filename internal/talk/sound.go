@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/pincall/pincall/internal/audio"
 	"github.com/pincall/pincall/internal/script"
@@ -34,6 +35,22 @@ type Player interface {
 	Quiet(ctx context.Context, longest time.Duration) error
 }
 
+// Beginner is a Player that can play beside its caller.
+type Beginner interface {
+	// Begin is Play or, without a clip, Pause, that returns as it begins. ctx
+	// bounds only that. Errors as Play's.
+	Begin(ctx context.Context, c *audio.Clip, pause time.Duration) (Playing, error)
+}
+
+// Playing is what was begun.
+type Playing interface {
+	// Done is closed when it is over, or when the channel was closed.
+	Done() <-chan struct{}
+	// End falls silent at once, and lets the next one begin; called once. An error
+	// says that it was not played to its end.
+	End() error
+}
+
 // Sound is the sound of a script's parts: *speech.Spoken.
 type Sound interface {
 	// Clip is the sound of a part; nil for one that makes none. take counts from 0
@@ -55,29 +72,34 @@ type Timed interface {
 // was broken off counts as said. A part without a clip takes no time.
 //
 // Like every Line it serves one call, and one goroutine at a time.
-func NewLine(ch Channel, s Sound) Line { return &line{Channel: ch, sound: s, takes: &takes{}} }
+func NewLine(ch Channel, s Sound) Line {
+	l := &line{Channel: ch, sound: s, takes: &takes{}}
+	l.beginner, _ = ch.(Beginner)
+	return l
+}
 
 // line is a Line made of sound. It holds what was said behind a pointer: fmt
 // prints the unexported fields of a struct without asking their types.
 type line struct {
 	Channel
-	sound Sound
-	takes *takes
+	sound    Sound
+	takes    *takes
+	beginner Beginner // the Channel; nil: it cannot
 }
 
 // takes counts the parts that were said. It is asked while a part is being said,
 // when a key wants to know what still fits.
 type takes struct {
 	mu sync.Mutex
-	of map[script.Part]int
+	of map[handle]int
 }
 
 // next counts a part and gives its take.
-func (t *takes) next(p script.Part) int {
+func (t *takes) next(p handle) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.of == nil {
-		t.of = map[script.Part]int{}
+		t.of = map[handle]int{}
 	}
 	n := t.of[p]
 	t.of[p] = n + 1
@@ -85,7 +107,7 @@ func (t *takes) next(p script.Part) int {
 }
 
 // said is how often a part was said.
-func (t *takes) said(p script.Part) int {
+func (t *takes) said(p handle) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.of[p]
@@ -104,10 +126,37 @@ func (l *line) Say(ctx context.Context, p script.Part) error {
 	if p.Kind == script.KindSilence {
 		return l.told(l.Pause(ctx, p.Silence))
 	}
-	if clip := l.sound.Clip(p, l.takes.next(p)); clip != nil {
+	if clip := l.sound.Clip(p, l.takes.next(unique.Make(p))); clip != nil {
 		return l.told(l.Play(ctx, clip))
 	}
 	return nil
+}
+
+// begin is Say that returns as the part begins; nil: it has no sound.
+func (l *line) begin(ctx context.Context, h handle) (Playing, error) {
+	select {
+	case <-l.Gone():
+		return nil, ErrHungUp
+	default:
+	}
+	clip, rest := l.act(h)
+	if clip == nil && rest <= 0 {
+		return nil, nil
+	}
+	playing, err := l.beginner.Begin(ctx, clip, rest)
+	if err != nil {
+		return nil, l.told(err)
+	}
+	return playing, nil
+}
+
+// act is what a part is on the line, and counts it.
+func (l *line) act(h handle) (clip *audio.Clip, rest time.Duration) {
+	p := h.Value()
+	if p.Kind == script.KindSilence {
+		return nil, p.Silence
+	}
+	return l.sound.Clip(p, l.takes.next(h)), 0
 }
 
 // Quiet waits out the hello.
@@ -132,16 +181,18 @@ func (l *line) told(err error) error {
 // Lasts adds up the clips that Say would play.
 func (l *line) Lasts(parts []script.Part) time.Duration {
 	var d time.Duration
-	more := map[script.Part]int{} // said among these parts
-	for _, p := range parts {
+	more := map[handle]int{} // said among these parts
+	for i := range parts {   // a part is large: a copy of each would make the stack deep
+		p := &parts[i]
 		if p.Kind == script.KindSilence {
 			d += p.Silence
 			continue
 		}
-		if clip := l.sound.Clip(p, l.takes.said(p)+more[p]); clip != nil {
+		h := unique.Make(*p)
+		if clip := l.sound.Clip(*p, l.takes.said(h)+more[h]); clip != nil {
 			d += clip.Duration()
 		}
-		more[p]++
+		more[h]++
 	}
 	return d
 }
@@ -149,25 +200,25 @@ func (l *line) Lasts(parts []script.Part) time.Duration {
 // lasts is how long the parts take, with the time that a person is given after a
 // prompt: as the line knows it, else by the script's estimate, which errs on the
 // long side.
-func (r *run) lasts(parts []script.Part) time.Duration {
+func (r *run) lasts(packed []handle) time.Duration {
+	parts := unpack(packed)
 	line, ok := r.c.Line.(Timed)
 	if !ok {
 		return script.Script{Parts: parts}.Duration()
 	}
 	d := line.Lasts(parts)
-	for _, p := range parts {
-		if p.Kind == script.KindGate || p.Kind == script.KindMenu {
-			d += p.Duration() - words(p).Duration()
+	for i := range parts {
+		if kind := parts[i].Kind; kind == script.KindGate || kind == script.KindMenu {
+			d += given(parts[i])
 		}
 	}
 	return d
 }
 
-// words is a part without the time that a person is given after it: a prompt as
-// words alone.
-func words(p script.Part) script.Part {
-	if p.Kind == script.KindGate || p.Kind == script.KindMenu {
-		p.Kind = script.KindSay
-	}
-	return p
+// given is the time that a person is given after a prompt: what it lasts beyond
+// its words.
+func given(prompt script.Part) time.Duration {
+	whole := prompt.Duration()
+	prompt.Kind = script.KindSay
+	return whole - prompt.Duration()
 }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/pincall/pincall/internal/audio"
 	"github.com/pincall/pincall/internal/carrier"
 	"github.com/pincall/pincall/internal/outcome"
@@ -75,7 +76,53 @@ type sounding struct {
 	clips []string
 }
 
+// onSound holds the conversation on a channel that plays while it is waited for,
+// and on one that plays beside its caller: they must not differ.
 func (c call) onSound(t *testing.T, v *voice) sounding {
+	t.Helper()
+	waited := c.onChannel(t, v, func(ch *channel) talk.Channel { return ch })
+	beside := c.onChannel(t, v, func(ch *channel) talk.Channel { return beginner{ch} })
+	if d := cmp.Diff(waited.clips, beside.clips); d != "" {
+		t.Errorf("on a Beginner other clips are played (-waited +beside):\n%s", d)
+	}
+	if d := cmp.Diff(waited.events, beside.events); d != "" || waited.Ending != beside.Ending || waited.lasted != beside.lasted {
+		t.Errorf("on a Beginner the call ends with %+v after %v, not %+v after %v\n%s", beside.Ending, beside.lasted, waited.Ending, waited.lasted, d)
+	}
+	return beside
+}
+
+// beginner is a channel that plays beside its caller.
+type beginner struct{ *channel }
+
+func (b beginner) Begin(ctx context.Context, c *audio.Clip, pause time.Duration) (talk.Playing, error) {
+	p := &playing{done: make(chan struct{})}
+	ctx, p.cut = context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer close(p.done)
+		if c == nil {
+			p.err = b.Pause(ctx, pause)
+		} else {
+			p.err = b.Play(ctx, c)
+		}
+	}()
+	return p, nil
+}
+
+type playing struct {
+	done chan struct{}
+	cut  func()
+	err  error
+}
+
+func (p *playing) Done() <-chan struct{} { return p.done }
+
+func (p *playing) End() error {
+	p.cut()
+	<-p.done
+	return p.err
+}
+
+func (c call) onChannel(t *testing.T, v *voice, as func(*channel) talk.Channel) sounding {
 	t.Helper()
 	var out sounding
 	synctest.Test(t, func(t *testing.T) {
@@ -91,7 +138,7 @@ func (c call) onSound(t *testing.T, v *voice) sounding {
 			defer timer.Stop()
 		}
 		out.Ending = talk.Conversation{
-			Line: talk.NewLine(ch, v), Script: s, ScreenDigits: secret.NewText(c.screen), Longest: c.longest,
+			Line: talk.NewLine(as(ch), v), Script: s, ScreenDigits: secret.NewText(c.screen), Longest: c.longest,
 			Report:  func(e carrier.Event) { out.events = append(out.events, e) },
 			Waiting: func(p script.Part) { out.waits = append(out.waits, p.Kind) },
 		}.Run(ctx)

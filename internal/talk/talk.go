@@ -99,19 +99,32 @@ var (
 // the gate too; gate_missed when the gate's keys were wrong or did not come;
 // canceled when ctx ended; carrier_failed when the line broke, or the script
 // could not be said on it.
-func (c Conversation) Run(ctx context.Context) outcome.Ending {
-	defer c.Line.Hangup()
-	r := newRun(&c)
-	if !r.sayable() {
-		return r.end(ctx, errScript)
+func (c Conversation) Run(ctx context.Context) outcome.Ending { return c.Begin().Run(ctx) }
+
+// Begin is for who runs a conversation in another goroutine: that one's stack, which
+// lasts as long as the call, then holds little. It counts from now.
+func (c Conversation) Begin() *Begun { return &Begun{newRun(&c)} }
+
+// Begun is a conversation that was laid out.
+type Begun struct{ r *run }
+
+// Run holds it, once; see Conversation.Run.
+func (b *Begun) Run(ctx context.Context) outcome.Ending {
+	defer b.r.c.Line.Hangup()
+	return b.r.end(ctx, b.r.hold(ctx))
+}
+
+// hold says the script.
+func (r *run) hold(ctx context.Context) error {
+	if !r.sayable {
+		return errScript
 	}
-	capped, cancel := context.WithDeadlineCause(ctx, r.until, errCap)
+	ctx, cancel := context.WithDeadlineCause(ctx, r.until, errCap)
 	defer cancel()
-	err := r.open(capped)
-	if err == nil {
-		err = r.tell(capped)
+	if err := r.open(ctx); err != nil {
+		return err
 	}
-	return r.end(ctx, err)
+	return r.tell(ctx)
 }
 
 // run is a conversation in progress. It holds the script by pointer: fmt prints
@@ -122,6 +135,10 @@ type run struct {
 	until    time.Time // the cap
 	passed   time.Time // the gate; zero without one
 	opened   byte      // the last key of its entry
+	lang     string
+	sayable  bool
+	readouts int       // of the whole script
+	before   []handle  // up to and with the gate; empty without one
 	sections []section // what follows the gate
 	first    int       // the index of the first readout in sections
 	again    byte      // the menu's keys; 0: not offered
@@ -143,14 +160,16 @@ func newRun(c *Conversation) *run {
 		c.MenuWait = c.KeyWait
 	}
 	now := time.Now()
-	r := &run{c: c, answered: now, until: now.Add(longest)}
+	r := &run{c: c, answered: now, until: now.Add(longest), lang: c.Script.Lang, readouts: c.Script.Readouts()}
+	r.before, r.sayable = Pack(c.Script.BeforeGate()).parts, r.canSay()
 	r.layOut()
+	c.Script.Parts = nil // they are packed, and as large as all the rest of a call
 	return r
 }
 
-// sayable checks what would make the conversation unsafe or impossible: digits
+// canSay checks what would make the conversation unsafe or impossible: digits
 // before the gate, a second gate, a gate that no keys can open.
-func (r *run) sayable() bool {
+func (r *run) canSay() bool {
 	before, after := r.c.Script.BeforeGate().Parts, r.c.Script.AfterGate().Parts
 	if len(after) == 0 {
 		return false

@@ -11,7 +11,7 @@ import (
 
 // section is a run of parts that is begun only if it can be finished.
 type section struct {
-	parts   []script.Part
+	parts   []handle
 	readout bool
 	// needed sections are begun in any case: what stands before the first
 	// readout, and an announcement, which is all there is to say.
@@ -25,10 +25,10 @@ type section struct {
 // The whole of an announcement, which has no digits, is its one readout, and it
 // has no keys.
 func (r *run) layOut() {
-	s := r.c.Script.AfterGate()
+	s, after := r.c.Script.AfterGate(), Pack(r.c.Script.AfterGate()).parts
 	if s.Readouts() == 0 {
 		whole := lastIndex(s.Parts, func(p script.Part) bool { return p.Kind != script.KindSilence })
-		r.sections = []section{{parts: s.Parts, readout: true, needed: true, whole: whole}}
+		r.sections = []section{{parts: after, readout: true, needed: true, whole: whole}}
 		return
 	}
 	r.again, r.report = script.KeyAgain[0], script.KeyReport[0]
@@ -37,8 +37,8 @@ func (r *run) layOut() {
 		for end < len(s.Parts) && s.Parts[end].Section == head.Section && s.Parts[end].Readout == head.Readout {
 			end++
 		}
-		sec := section{parts: s.Parts[begin:end], readout: head.Readout > 0}
-		sec.whole = lastIndex(sec.parts, func(p script.Part) bool { return p.Kind == script.KindDigit })
+		sec := section{parts: after[begin:end], readout: head.Readout > 0}
+		sec.whole = lastIndex(s.Parts[begin:end], func(p script.Part) bool { return p.Kind == script.KindDigit })
 		r.sections, begin = append(r.sections, sec), end
 	}
 	r.first = slices.IndexFunc(r.sections, func(s section) bool { return s.readout })
@@ -65,7 +65,7 @@ func lastIndex(parts []script.Part, is func(script.Part) bool) int {
 // tell says what follows the gate. The menu's keys break in anywhere.
 func (r *run) tell(ctx context.Context) error {
 	for i := 0; i < len(r.sections); i++ {
-		s := r.sections[i]
+		s := &r.sections[i]
 		if !s.needed && !r.fits(s) {
 			continue
 		}
@@ -90,7 +90,7 @@ func (r *run) tell(ctx context.Context) error {
 
 // section says the parts of one section and waits behind a menu. It returns the
 // key that broke in, or 0.
-func (r *run) section(ctx context.Context, s section) (byte, error) {
+func (r *run) section(ctx context.Context, s *section) (byte, error) {
 	if s.readout {
 		r.begun = true
 		r.tellEvent(carrier.Reading, r.read+1)
@@ -104,17 +104,27 @@ func (r *run) section(ctx context.Context, s section) (byte, error) {
 			r.read++
 			r.tellEvent(carrier.ReadOnce, r.read)
 		}
-		if p.Kind != script.KindMenu {
+		if !isMenu(p) {
 			continue
 		}
-		r.waiting(p)
-		key, err = r.key(ctx, r.c.MenuWait, r.wanted)
-		r.waiting(script.Part{})
-		if err != nil || key != 0 {
+		if key, err = r.choice(ctx, p); err != nil || key != 0 {
 			return key, err
 		}
 	}
 	return 0, nil
+}
+
+// isMenu keeps a copy of the part off the stack of its caller, which waits for
+// minutes.
+//
+//go:noinline
+func isMenu(h handle) bool { return h.Value().Kind == script.KindMenu }
+
+// choice waits for the keys of a menu.
+func (r *run) choice(ctx context.Context, menu handle) (byte, error) {
+	r.waiting(menu.Value())
+	defer r.waiting(script.Part{})
+	return r.key(ctx, r.c.MenuWait, r.wanted)
 }
 
 // wanted tells the keys that break in after the gate. "Again" is none before the
@@ -126,10 +136,15 @@ func (r *run) wanted(k byte) bool {
 	case k == r.report:
 		return k != r.opened || time.Since(r.passed) > doubleKey
 	case k == r.again:
-		return r.begun && r.replays < mostReplays && r.fits(r.sections[r.first])
+		return r.begun && r.replays < mostReplays && r.fits(&r.sections[r.first])
 	}
 	return false
 }
 
-// fits says whether the section ends before the cap.
-func (r *run) fits(s section) bool { return r.lasts(s.parts) <= time.Until(r.until) }
+// fits says whether the section ends before the cap. It is worked out in another
+// goroutine: it goes deep, and the conversation's stack lasts as long as the call.
+func (r *run) fits(s *section) bool {
+	lasts := make(chan time.Duration, 1)
+	go func() { lasts <- r.lasts(s.parts) }()
+	return <-lasts <= time.Until(r.until)
+}

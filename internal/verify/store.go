@@ -31,7 +31,8 @@ type Store interface {
 	Overdue(ctx context.Context, n int) ([]Overdue, error)
 	// Stops tells, of the attempts given, those that must stop, and why.
 	Stops(ctx context.Context, attempts []string) (map[string]string, error)
-	// Forget deletes limit rows and kept answers whose time is over.
+	// Forget deletes limit rows and kept answers whose time is over; limit rows at
+	// the latest ten minutes after it.
 	Forget(ctx context.Context) error
 	Records
 }

@@ -57,6 +57,7 @@ func (s *Store) Change(ctx context.Context, ch account.Change) error {
 
 // held reads what an act needs.
 func (s *Store) held(ctx context.Context, c *pgxpool.Conn, ch account.Change) (h account.Held, err error) {
+	ch.Account, ch.Service, ch.Key = store.Text(ch.Account), store.Text(ch.Service), store.Text(ch.Key)
 	b := &pgx.Batch{}
 	b.Queue(lockAccount, ch.Account)
 	b.Queue(selectAccount+` WHERE id = $1`, ch.Account).Query(into(&h.Account, readAccount))

@@ -50,21 +50,18 @@ func (s *Store) dropMarks() {
 	_, _ = s.pool.Exec(ctx, deleteMarks, writers) // as said above
 }
 
-// commit makes a transaction durable. Where the answer is lost, another
-// connection finds out; errUnknown where that is not possible.
-func (s *Store) commit(ctx context.Context, c *pgxpool.Conn, m *mark) error {
-	err := commit(ctx, c)
-	if err == nil || !errors.Is(err, errUnknown) {
-		return err
-	}
-	done, askErr := s.committed(m)
+// findOut asks on another connection whether the writer's last transaction was
+// committed, after an answer that did not say so. errUnknown where that is not
+// possible.
+func (s *Store) findOut(m *mark, unsure error) error {
+	done, err := s.committed(m)
 	switch {
-	case askErr != nil:
-		return errors.Join(err, askErr)
+	case err != nil:
+		return errors.Join(unsure, err)
 	case done:
 		return nil
 	}
-	return lost(errors.Unwrap(err))
+	return lost(errors.Unwrap(unsure))
 }
 
 // commit sends COMMIT. errUnknown where the answer does not say whether it was

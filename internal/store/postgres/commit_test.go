@@ -192,3 +192,26 @@ func TestForgottenMark(t *testing.T) {
 		}
 	}
 }
+
+// Finding out needs a connection: the one that was lost may have been the only one.
+func TestLostCommitIsFoundOutWithOneConnection(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Shared(t)
+	p := startProxy(t, c)
+	dsn := fmt.Sprintf("host=%s user=pincall dbname=%s sslmode=disable", p.dir, c.Database(t, template()))
+	s := openTest(t, Config{DSN: dsn, Writers: 1, MaxConns: 1})
+	x := sampleStart()
+	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
+	for _, how := range []int32{swallow, forget} {
+		p.next.Store(how)
+		if err := s.Do(t.Context(), x.check()); err != nil {
+			t.Errorf("when it was lost like %d: %v", how, err)
+		}
+	}
+	if _, err := s.pool.Exec(t.Context(), "DELETE FROM commits"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Do(t.Context(), x.check()); err != nil {
+		t.Errorf("without a mark: %v", err)
+	}
+}

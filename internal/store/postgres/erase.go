@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pincall/pincall/internal/guard"
+	"github.com/pincall/pincall/internal/store"
 	"github.com/pincall/pincall/internal/verify"
 )
 
@@ -34,7 +35,9 @@ const (
 
 // Numbered lists the verifications of a number.
 func (s *Store) Numbered(ctx context.Context, account string, index []byte) ([]verify.Overdue, error) {
-	out, err := s.named(ctx, selectNumbered, index, account)
+	out, err := collectOverdue(func(each func(pgx.Rows) error) error {
+		return s.scan(ctx, each, selectNumbered, index, store.Text(account))
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list the verifications of a number: %w", err)
 	}
@@ -137,7 +140,7 @@ func (s *Store) Scrub(ctx context.Context) error {
 		return each(rows, func() error { return rows.Scan(&size) })
 	}, selectSize)
 	if err == nil && size <= vacuumUpTo {
-		_, err = s.exec(ctx, vacuum)
+		err = s.scan(ctx, func(rows pgx.Rows) error { return each(rows, func() error { return nil }) }, vacuum)
 	}
 	if err != nil {
 		return fmt.Errorf("scrub: %w", err)

@@ -18,6 +18,7 @@ const (
 	connectTimeout = 3 * time.Second  // unless the DSN says otherwise
 	readTimeout    = 5 * time.Second  // of one read, the wait for a connection included
 	groupTimeout   = 10 * time.Second // of one try of a transaction
+	scanTimeout    = time.Hour        // of an operator's act that reads whole tables
 	// patience is how long a transaction is tried again while the database cannot
 	// be reached, and everyone in its group waits: a switch to another server is
 	// often over by then.

@@ -321,3 +321,62 @@ func TestTransactionsHaveAnEnd(t *testing.T) {
 		t.Errorf("%s, %v", lock, err)
 	}
 }
+
+// A caller in a hurry does not make the others believe that the database is away.
+func TestHasteIsNoOutage(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	if _, err := s.Accounts(ctx); err == nil {
+		t.Fatal("a call after its deadline was carried out")
+	}
+	if s.health.patience() == 0 {
+		t.Error("the database is taken to be away")
+	}
+}
+
+// Where the DSN names several servers, the one that can be written to is found,
+// wherever it stands.
+func TestServerThatCanBeWrittenTo(t *testing.T) {
+	t.Parallel()
+	primary := pgtest.Shared(t)
+	for dsn, want := range map[string]bool{
+		"host=a,b user=u":                              true,
+		"postgres://u@a:5432,a:5433/db":                true,
+		"host=a,b user=u target_session_attrs=primary": true,
+		"host=a user=u sslmode=prefer":                 false,
+		primary.DSN("db"):                              false,
+	} {
+		pc, err := poolConfig(Config{DSN: dsn})
+		if err != nil || (pc.ConnConfig.ValidateConnect != nil) != want {
+			t.Errorf("%s: %v", dsn, err)
+		}
+	}
+}
+
+// Another server, whose clock is behind, took over: leases are judged by the clock
+// that they are written by.
+func TestLeaseUnderAClockThatIsBehind(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	s.clock.NotBefore(time.Now().Add(time.Hour).UnixMicro())
+	put(t, s, verify.Writes{Jobs: []jobs.New{{Kind: jobs.Step, Subject: "a", Due: time.Now().Add(-time.Second)}}})
+	node, err := s.Join(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Lease(t.Context(), node, 0, 1)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("leased %v, %v", got, err)
+	}
+	err = s.Do(t.Context(), verify.Op{Need: verify.Need{Lease: &got[0].Lease}, Plan: func(st verify.State) (verify.Writes, error) {
+		if !st.Leased {
+			return verify.Writes{}, jobs.ErrLeaseLost
+		}
+		return verify.Writes{Finish: &got[0].Lease}, nil
+	}})
+	if err != nil {
+		t.Error(err)
+	}
+}

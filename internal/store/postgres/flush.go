@@ -3,6 +3,7 @@ package postgres
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -82,6 +83,14 @@ func (o *overlay) flushVerifications(b *pgx.Batch) error {
 	return nil
 }
 
+// keepStep is what the time to keep a row of counters is rounded up to, in
+// microseconds. It moves on with every use of the row, and an index has it: a row
+// whose indexed columns stay as they are is replaced on its page, without a word
+// to any index.
+const keepStep = int64(10 * time.Minute / time.Microsecond)
+
+func roundKeep(micros int64) int64 { return (micros + keepStep - 1) / keepStep * keepStep }
+
 // limitRow is a row to be written.
 type limitRow struct {
 	key string
@@ -102,7 +111,7 @@ func (o *overlay) flushLimits(b *pgx.Batch) {
 	bind := func(rows []limitRow) []any {
 		return []any{
 			texts(rows, func(l *limitRow) string { return l.key }), column(rows, func(l *limitRow) []byte { return l.row.Encode() }),
-			column(rows, func(l *limitRow) int64 { return l.keep }),
+			column(rows, func(l *limitRow) int64 { return roundKeep(l.keep) }),
 		}
 	}
 	if len(set) > 0 {

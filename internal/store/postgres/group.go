@@ -101,9 +101,26 @@ func (s *Store) wait(t trouble, try int, until time.Time) bool {
 	return true
 }
 
-// together carries out a group in one transaction. closed says that the
-// connection was lost.
+// together carries out a group in one transaction, and finds out what became of
+// one whose end is not known; its own connection is given back by then, which may
+// have been the pool's last. closed says that the connection was lost.
 func (s *Store) together(m *mark, ops []verify.Op, errs []error) (closed bool, err error) {
+	closed, err = s.transact(m, ops, errs)
+	switch {
+	case errors.Is(err, errUnknown):
+		err = s.findOut(m, err)
+	case errors.Is(err, errNoMark):
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err = s.newMark(ctx, m); err == nil {
+			err = errRace
+		}
+	}
+	return closed, err
+}
+
+// transact carries out a group in one transaction. errUnknown; errNoMark.
+func (s *Store) transact(m *mark, ops []verify.Op, errs []error) (closed bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
 	defer cancel()
 	c, err := s.acquire(ctx)
@@ -129,12 +146,9 @@ func (s *Store) together(m *mark, ops []verify.Op, errs []error) (closed bool, e
 	m.last++
 	write.Queue(setMark, m.writer, m.last, o.now).Exec(exactly(1, errNoMark))
 	if err := c.SendBatch(ctx, write).Close(); err != nil {
-		if errors.Is(err, errNoMark) {
-			err = errors.Join(errRace, s.newMark(ctx, m))
-		}
 		return false, fmt.Errorf("write: %w", err)
 	}
-	return false, s.commit(ctx, c, m)
+	return false, commit(ctx, c)
 }
 
 // read locks and reads what a group needs.

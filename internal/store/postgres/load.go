@@ -27,7 +27,7 @@ func union(ops []verify.Op) needs {
 	var n needs
 	for _, op := range ops {
 		if op.Need.Verification != "" {
-			ids[op.Need.Verification] = true
+			ids[store.Text(op.Need.Verification)] = true
 		}
 		for _, key := range op.Need.Limits {
 			limits[key] = true
@@ -110,7 +110,7 @@ const (
 // round trip, unless pending verifications of a binding are found: see complete.
 func (s *Store) load(b *pgx.Batch, n needs) *overlay {
 	o := newOverlay()
-	b.Queue("BEGIN")
+	b.Queue(beginChange)
 	b.Queue(setTimeouts)
 	if len(n.bindings) > 0 {
 		b.Queue(lockBindings, n.locks())
@@ -133,6 +133,10 @@ func (s *Store) loadClock(b *pgx.Batch, o *overlay) {
 		var at int64
 		err := r.Scan(&at)
 		o.now = s.time(at)
+		o.clock = at
+		if s.cfg.Now != nil {
+			o.clock = o.now
+		}
 		return err
 	})
 }

@@ -17,7 +17,10 @@ import (
 // written at the end, each row once: a statement that names a row twice changes
 // it once. Not safe for concurrent use.
 type overlay struct {
-	now           int64 // microseconds, read after everything was locked
+	now int64 // microseconds, read after everything was locked
+	// The database's own reading of now, which leases are judged by: their times are
+	// written by that clock, and it can go back, where another server took over.
+	clock         int64
 	verifications map[string]*held
 	pending       map[string][]string         // by binding: ids, some of which are no longer pending
 	attempts      map[string][]verify.Attempt // by verification; oldest first
@@ -113,7 +116,7 @@ func (o *overlay) state(need verify.Need) (st verify.State, whole bool) {
 	}
 	if l := need.Lease; l != nil {
 		j, ok := o.jobs[l.Job]
-		st.Leased = ok && j.lease == *l && j.alive >= o.now
+		st.Leased = ok && j.lease == *l && j.alive >= o.clock
 	}
 	return st, true
 }

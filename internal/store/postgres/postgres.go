@@ -198,9 +198,24 @@ func poolConfig(cfg Config) (*pgxpool.Config, error) {
 			pc.MaxConns = DefaultMaxConns
 		}
 	}
+	if pc.ConnConfig.ValidateConnect == nil && severalServers(named) {
+		// One of them can be written to; after a switch it is another one.
+		pc.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	_, said := named.RuntimeParams["default_query_exec_mode"]
 	settle(pc.ConnConfig, said)
 	return pc, nil
+}
+
+// severalServers says that the DSN names more than one; a second try at the same
+// one, without TLS, is none.
+func severalServers(c *pgconn.Config) bool {
+	for _, f := range c.Fallbacks {
+		if f.Host != c.Host || f.Port != c.Port {
+			return true
+		}
+	}
+	return false
 }
 
 // settle sets what the DSN left open.

@@ -107,8 +107,27 @@ func TestOneApprovalFromTwoNodes(t *testing.T) {
 // anything was there to lock.
 func TestStartsFromTwoNodesSupersede(t *testing.T) {
 	t.Parallel()
-	stores := nodes(t, 2)
-	for round := range 40 {
+	supersede(t, nodes(t, 2), 40)
+}
+
+// A database whose transactions see, unless told otherwise, only what was there
+// when they began.
+func TestStartsSupersedeWhateverTheDefaultIs(t *testing.T) {
+	t.Parallel()
+	for _, level := range []string{"repeatable read", "serializable"} {
+		c := pgtest.Shared(t)
+		name := c.Database(t, template())
+		if err := c.Exec(t.Context(), "postgres", "ALTER DATABASE "+name+" SET default_transaction_isolation = '"+level+"'"); err != nil {
+			t.Fatal(err)
+		}
+		cfg := Config{DSN: c.DSN(name)}
+		supersede(t, []*Store{openTest(t, cfg), openTest(t, cfg)}, 10)
+	}
+}
+
+func supersede(t *testing.T, stores []*Store, rounds int) {
+	t.Helper()
+	for round := range rounds {
 		first := sampleStart()
 		n := 2 + round%7
 		all := make([]start, n)

@@ -45,7 +45,8 @@ const forgetMarksAfter = 24 * time.Hour
 // Read gives a verification with its attempts.
 func (s *Store) Read(ctx context.Context, account, id string) (verify.State, error) {
 	st, err := s.state(ctx, func(b *pgx.Batch) (v, a *pgx.QueuedQuery) {
-		return b.Queue(selectVerification, id, account), b.Queue(selectAttempts, id)
+		id := store.Text(id)
+		return b.Queue(selectVerification, id, store.Text(account)), b.Queue(selectAttempts, id)
 	})
 	if err != nil {
 		return verify.State{}, fmt.Errorf("read a verification: %w", err)
@@ -56,6 +57,7 @@ func (s *Store) Read(ctx context.Context, account, id string) (verify.State, err
 // ReadAttempt gives the verification of an attempt.
 func (s *Store) ReadAttempt(ctx context.Context, id string) (verify.State, error) {
 	st, err := s.state(ctx, func(b *pgx.Batch) (v, a *pgx.QueuedQuery) {
+		id := store.Text(id)
 		return b.Queue(selectOwner, id), b.Queue(selectOwnerAttempts, id)
 	})
 	if err != nil {
@@ -125,8 +127,13 @@ func (s *Store) Overdue(ctx context.Context, n int) ([]verify.Overdue, error) {
 }
 
 // named lists verifications.
-func (s *Store) named(ctx context.Context, sql string, args ...any) (out []verify.Overdue, err error) {
-	err = s.query(ctx, func(rows pgx.Rows) error {
+func (s *Store) named(ctx context.Context, sql string, args ...any) ([]verify.Overdue, error) {
+	return collectOverdue(func(each func(pgx.Rows) error) error { return s.query(ctx, each, sql, args...) })
+}
+
+// collectOverdue lists the verifications that a query gives.
+func collectOverdue(query func(each func(pgx.Rows) error) error) (out []verify.Overdue, err error) {
+	err = query(func(rows pgx.Rows) error {
 		out = nil
 		return each(rows, func() error {
 			var o verify.Overdue
@@ -134,7 +141,7 @@ func (s *Store) named(ctx context.Context, sql string, args ...any) (out []verif
 			out = append(out, o)
 			return err
 		})
-	}, sql, args...)
+	})
 	return out, err
 }
 

@@ -100,7 +100,9 @@ func blob(b []byte) []byte {
 }
 
 // texts, blobs, numbers, flags and times are columns of these types.
-func texts[R any](rows []R, f func(*R) string) []string { return column(rows, f) }
+func texts[R any](rows []R, f func(*R) string) []string {
+	return column(rows, func(r *R) string { return store.Text(f(r)) })
+}
 func blobs[R any](rows []R, f func(*R) []byte) [][]byte {
 	return column(rows, func(r *R) []byte { return blob(f(r)) })
 }

@@ -12,10 +12,15 @@ import (
 	"github.com/pincall/pincall/internal/store"
 )
 
+// beginChange begins a transaction each of whose statements sees what was
+// committed before it, whatever the database's default is: who has waited for a
+// lock must see what its last holder wrote.
+const beginChange = `BEGIN ISOLATION LEVEL READ COMMITTED`
+
 // begin starts a transaction that gives its locks up by itself.
 func begin(ctx context.Context, c *pgxpool.Conn) error {
 	b := &pgx.Batch{}
-	b.Queue("BEGIN")
+	b.Queue(beginChange)
 	b.Queue(setTimeouts)
 	return c.SendBatch(ctx, b).Close()
 }
@@ -36,7 +41,10 @@ func (s *Store) insist(ctx context.Context, harmless bool, try func() (closed bo
 		if t == waiting && sure {
 			err = lost(err)
 		}
-		if !sure && !harmless || ctx.Err() != nil || !s.wait(t, n, until) {
+		if ctx.Err() != nil {
+			return err // which may be the caller's haste, and says nothing of the database
+		}
+		if !sure && !harmless || !s.wait(t, n, until) {
 			s.health.down.Store(t == waiting)
 			return err
 		}
@@ -85,24 +93,58 @@ func (s *Store) open(ctx context.Context) error {
 func (s *Store) exec(ctx context.Context, sql string, args ...any) (int64, error) {
 	var n int64
 	err := s.simply(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-		tag, err := c.Exec(ctx, sql, args...)
+		tag, err := c.Exec(ctx, sql, clean(args)...)
 		n = tag.RowsAffected()
 		return err
 	})
 	return n, err
 }
 
+// clean gives arguments whose texts the database takes.
+func clean(args []any) []any {
+	for i, a := range args {
+		switch a := a.(type) {
+		case string:
+			args[i] = store.Text(a)
+		case []string:
+			args[i] = texts(a, func(s *string) string { return *s })
+		}
+	}
+	return args
+}
+
 // query runs one statement that may be run twice, and gives its rows to the
 // function, which must be able to begin anew.
 func (s *Store) query(ctx context.Context, each func(pgx.Rows) error, sql string, args ...any) error {
 	return s.simply(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-		rows, err := c.Query(ctx, sql, args...)
+		rows, err := c.Query(ctx, sql, clean(args)...)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		return each(rows)
 	})
+}
+
+// scan runs one statement that may read whole tables, as long as the caller has
+// patience: once, on a connection, and gives its rows to the function.
+func (s *Store) scan(ctx context.Context, each func(pgx.Rows) error, sql string, args ...any) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
+	defer cancel()
+	c, err := s.acquire(ctx)
+	if err != nil {
+		return s.told(err)
+	}
+	defer func() { s.release(c, err) }()
+	rows, err := c.Query(ctx, sql, args...)
+	if err == nil {
+		err = each(rows)
+		rows.Close()
+	}
+	return s.told(err)
 }
 
 // simply runs one statement, or several that are sent at once, on a connection,
