@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,12 +50,13 @@ func (c *channel) socket(err error) error {
 // each take, and none of a brand.
 type voice struct {
 	percent int
+	mu      sync.Mutex // a line asks from the act that plays and from the keys that break in
 	clips   map[string]*audio.Clip
 	asked   map[*audio.Clip]string
 }
 
 func newVoice(percent int) *voice {
-	return &voice{percent, map[string]*audio.Clip{}, map[*audio.Clip]string{}}
+	return &voice{percent: percent, clips: map[string]*audio.Clip{}, asked: map[*audio.Clip]string{}}
 }
 
 func (v *voice) Clip(p script.Part, take int) *audio.Clip {
@@ -62,6 +64,8 @@ func (v *voice) Clip(p script.Part, take int) *audio.Clip {
 		return nil
 	}
 	name := fmt.Sprintf("%s %c %d take %d", p.Phrase, max(p.Digit, ' '), p.Readout, take)
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if v.clips[name] == nil {
 		ms := spoken(p).Milliseconds() * int64(v.percent) / 100
 		v.clips[name] = audio.NewClip(make([]int16, ms*audio.Rate/1000))
