@@ -104,3 +104,14 @@ func TestSteadyClock(t *testing.T) {
 		}
 	}
 }
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"": "", "Käse 電話": "Käse 電話", "a\x00b": "a\uFFFDb", "a\xffb": "a\uFFFDb", "\xed\xa0\x80\x00": "\uFFFD\uFFFD", "\uFFFD": "\uFFFD",
+	} {
+		if got := Text(in); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}

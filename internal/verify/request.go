@@ -110,7 +110,7 @@ func judge(who Caller, svc account.Service, req StartRequest, now time.Time) (wa
 	if w.to, err = phone.Parse(req.To); err != nil {
 		return w, bad("to", plainly(err))
 	}
-	if len(req.Purpose) > 64 || strings.ContainsFunc(req.Purpose, func(r rune) bool { return r < ' ' }) {
+	if len(req.Purpose) > 64 || !words(req.Purpose) {
 		return w, bad("purpose", "purpose is at most 64 bytes of plain text")
 	}
 	if w.payment, err = parsePayment(req.Amount, req.Currency, req.Payee); err != nil {

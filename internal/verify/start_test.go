@@ -89,6 +89,7 @@ func TestBadStarts(t *testing.T) {
 		{"payee with a number", verify.StartRequest{Amount: "1", Currency: "EUR", Payee: "call +4917012345678"}, verify.BadInput, "payee"},
 		{"brand with an address", verify.StartRequest{Brand: "https://evil.example"}, verify.BadInput, "brand"},
 		{"brand too long", verify.StartRequest{Brand: strings.Repeat("a", 41)}, verify.BadInput, "brand"},
+		{"purpose that is no text", verify.StartRequest{Purpose: "a\xffb"}, verify.BadInput, "purpose"},
 		{"purpose too long", verify.StartRequest{Purpose: strings.Repeat("a", 65)}, verify.BadInput, "purpose"},
 		{"message to a landline", verify.StartRequest{To: "+81312345678", Channel: "sms"}, verify.BadInput, "channel"},
 		{"country on no list", verify.StartRequest{To: "+4915112345678"}, verify.CountryDenied, ""},

@@ -99,6 +99,9 @@ func (s *Store) committed(m *mark) (bool, error) {
 		if err == nil || isNone(err) {
 			return err == nil && last == m.last, nil
 		}
+		if hasCode(err, "25006") { // a server that was switched away from
+			s.pool.Reset()
+		}
 		select {
 		case <-ctx.Done():
 			return false, err

@@ -215,3 +215,17 @@ func TestLostCommitIsFoundOutWithOneConnection(t *testing.T) {
 		t.Errorf("without a mark: %v", err)
 	}
 }
+
+// After a switch connections to the old server may be left, which can only be read.
+func TestLostCommitIsFoundOutAfterASwitch(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{Writers: 1, MaxConns: 1})
+	if _, err := s.pool.Exec(t.Context(), "SET default_transaction_read_only = on"); err != nil {
+		t.Fatal(err)
+	}
+	m := <-s.marks
+	defer func() { s.marks <- m }()
+	if done, err := s.committed(m); err != nil || !done {
+		t.Errorf("%v, %v", done, err)
+	}
+}

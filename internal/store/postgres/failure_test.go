@@ -380,3 +380,25 @@ func TestLeaseUnderAClockThatIsBehind(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An erasure reads a whole table: that takes longer than a request may.
+func TestErasureMayTakeLong(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	x := sampleStart()
+	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
+	tx, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE verifications IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	defer time.AfterFunc(readTimeout+time.Second, func() { _ = tx.Rollback(context.Background()) }).Stop()
+	if got, err := s.Numbered(t.Context(), "", x.v.NumberIndex); err != nil || len(got) != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+	if err := s.Scrub(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -92,8 +92,12 @@ const (
 	byBinding         = `status = 'pending' AND binding = ANY ($1::bytea[])`
 	byBoth            = `id = ANY ($1::text[]) OR (status = 'pending' AND binding = ANY ($2::bytea[]))`
 	inOrder           = ` ORDER BY id FOR UPDATE`
-	// Attempts are written only under the lock on their verification.
-	readAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE verification = ANY ($1::text[])`
+	// Attempts are written only under the lock on their verification. One by one (the
+	// OFFSET keeps it so): of a table without statistics, as it is after a restore or
+	// an upgrade, PostgreSQL thinks that a hundred verifications have half of the
+	// attempts, and reads it whole.
+	readAttempts = `SELECT a.* FROM unnest($1::text[]) AS w (id),
+		LATERAL (SELECT ` + attemptColumns + ` FROM attempts WHERE verification = w.id OFFSET 0) AS a`
 	// The key of a verification's counters does not change.
 	lockLimits = `SELECT key, counts, keep_until FROM limits WHERE key = ANY ($1::text[]) ORDER BY key FOR UPDATE`
 	lockAlso   = `SELECT key, counts, keep_until FROM limits

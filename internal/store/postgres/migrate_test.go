@@ -43,7 +43,12 @@ CREATE TABLE next_things (id text PRIMARY KEY);
 func TestMigrateTogether(t *testing.T) {
 	t.Parallel()
 	c := pgtest.Shared(t)
-	cfg := Config{DSN: c.DSN(c.Database(t, empty()))}
+	name := c.Database(t, empty())
+	// Who has waited for the others must see what they did, whatever the default is.
+	if err := c.Exec(t.Context(), "postgres", "ALTER DATABASE "+name+" SET default_transaction_isolation = 'repeatable read'"); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{DSN: c.DSN(name)}
 	if _, err := Open(t.Context(), cfg); !errors.Is(err, ErrOldSchema) {
 		t.Errorf("an empty database gave %v", err)
 	}

@@ -32,7 +32,8 @@ import (
 // Config of a Store.
 type Config struct {
 	// DSN names the database, as libpq does: a URL or key=value pairs. It holds a
-	// password and is never told. Required.
+	// password and is never told. Where it names several servers and says no
+	// target_session_attrs, the one that can be written to is used. Required.
 	DSN string
 	// MaxConns bounds the connections of this process, DefaultMaxConns. The DSN's
 	// pool_max_conns wins.

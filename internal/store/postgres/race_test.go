@@ -107,27 +107,8 @@ func TestOneApprovalFromTwoNodes(t *testing.T) {
 // anything was there to lock.
 func TestStartsFromTwoNodesSupersede(t *testing.T) {
 	t.Parallel()
-	supersede(t, nodes(t, 2), 40)
-}
-
-// A database whose transactions see, unless told otherwise, only what was there
-// when they began.
-func TestStartsSupersedeWhateverTheDefaultIs(t *testing.T) {
-	t.Parallel()
-	for _, level := range []string{"repeatable read", "serializable"} {
-		c := pgtest.Shared(t)
-		name := c.Database(t, template())
-		if err := c.Exec(t.Context(), "postgres", "ALTER DATABASE "+name+" SET default_transaction_isolation = '"+level+"'"); err != nil {
-			t.Fatal(err)
-		}
-		cfg := Config{DSN: c.DSN(name)}
-		supersede(t, []*Store{openTest(t, cfg), openTest(t, cfg)}, 10)
-	}
-}
-
-func supersede(t *testing.T, stores []*Store, rounds int) {
-	t.Helper()
-	for round := range rounds {
+	stores := nodes(t, 2)
+	for round := range 40 {
 		first := sampleStart()
 		n := 2 + round%7
 		all := make([]start, n)
@@ -154,6 +135,52 @@ func supersede(t *testing.T, stores []*Store, rounds int) {
 		if pending != 1 {
 			t.Fatalf("round %d: %d of %d are pending", round, pending, n)
 		}
+	}
+}
+
+// Who has waited for the lock on a binding sees what its holder wrote, also in a
+// database whose transactions see, unless told otherwise, only what was there when
+// they began.
+func TestStartSeesWhatItWaitedFor(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Shared(t)
+	name := c.Database(t, template())
+	if err := c.Exec(t.Context(), "postgres", "ALTER DATABASE "+name+" SET default_transaction_isolation = 'repeatable read'"); err != nil {
+		t.Fatal(err)
+	}
+	s := openTest(t, Config{DSN: c.DSN(name)})
+	first, second := sampleStart(), sampleStart()
+	second.v.Binding = first.v.Binding
+	tx, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	if _, err := tx.Exec(t.Context(), lockBindings, needs{bindings: [][]byte{first.v.Binding}}.locks()); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- s.Do(context.Background(), second.op()) }()
+	for waits := false; !waits; time.Sleep(10 * time.Millisecond) {
+		err := s.pool.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = "+
+			"(SELECT oid FROM pg_database WHERE datname = current_database()))").Scan(&waits)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	args, err := bindVerifications([]verify.Verification{first.v})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), upsertVerifications, args...); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(tx.Commit(t.Context()), <-done); err != nil {
+		t.Fatal(err)
+	}
+	st, err := s.Read(t.Context(), first.v.Account, first.v.ID)
+	if err != nil || st.Verification.Status != verify.Canceled {
+		t.Errorf("the first is %s, %v", st.Verification.Status, err)
 	}
 }
 

@@ -74,6 +74,38 @@ func TestStatementsUseIndexes(t *testing.T) {
 	}
 }
 
+// A table that was filled at once, and has no statistics yet, is not read whole.
+func TestReadsWithoutStatistics(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	conn, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	for _, sql := range []string{
+		`ALTER TABLE attempts SET (autovacuum_enabled = off)`,
+		`INSERT INTO attempts (` + attemptColumns + `) SELECT i::text, i::text, '', 0, 0, 0, '', '', '', '', '', '', false, '', false, '',
+			false, NULL, false, 0, '', 0, 0, 0, 0, 0, 0 FROM generate_series(1, 50000) AS i`,
+	} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ids []string
+	for i := range 128 {
+		ids = append(ids, fmt.Sprint(i*97))
+	}
+	rows, err := conn.Query(t.Context(), "EXPLAIN "+readAttempts, ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || strings.Contains(strings.Join(plan, ""), "Seq Scan") {
+		t.Errorf("%s, %v", strings.Join(plan, "\n"), err)
+	}
+}
+
 func TestKeyInUse(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, Config{})
