@@ -185,6 +185,24 @@ func TestPhonePageAsksForKey(t *testing.T) {
 	}
 }
 
+// TestPhonePageRefusedChoice shows why a choice for the next call was refused, and
+// takes it back.
+func TestPhonePageRefusedChoice(t *testing.T) {
+	t.Parallel()
+	tb := openPhone(t, "fast")
+	evaluate[bool](tb, `Promise.all([import("/phone/assets/next.js"), import("/phone/assets/api.js")]).then(([{NextCall}, {Refusal}]) => {
+		const next = new NextCall({next: () => Promise.reject(new Refusal(422, {detail: "not today"}))}, ["busy"]);
+		next.show("+14155550150");
+		[...document.querySelectorAll("#next-chips input")].at(-1).click();
+		return true;
+	})`)
+	tb.until("the refusal is told", `document.getElementById("next-note").textContent === "Not today."`)
+	if evaluate[bool](tb, `[...document.querySelectorAll("#next-chips input")].at(-1).checked`) {
+		t.Error("a choice that was refused stays")
+	}
+	tb.clean()
+}
+
 // TestPhonePageDecodes compares the page's G.711 with ours, byte by byte.
 func TestPhonePageDecodes(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/pincall/pincall/internal/audio"
 	"github.com/pincall/pincall/internal/script"
@@ -49,7 +50,10 @@ func (f soundFlags) record(ctx context.Context, sys system, s script.Script) err
 	}
 	spoken, err := speaker.Speak(ctx, s)
 	if errors.Is(err, speech.ErrUnspeakable) {
-		return errors.New("no voice can say this: pincall voices list shows the languages; an amount, a payee and other languages need --engine espeak-ng")
+		if !slices.Contains(speaker.Languages(), s.Lang) {
+			return fmt.Errorf("there are no recordings of the language %s: add --engine espeak-ng", s.Lang)
+		}
+		return errors.New("no recording holds an amount, a payee or a text: add --engine espeak-ng")
 	}
 	if err != nil {
 		return err

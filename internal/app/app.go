@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -212,7 +213,7 @@ func (m *Main) listen(f File, routes []carrier.Route) error {
 	if err != nil {
 		return err
 	}
-	if m.lis, err = net.Listen("tcp", addr); err != nil {
+	if m.lis, err = net.Listen(network(addr), addr); err != nil {
 		return fmt.Errorf("listen: %w: choose another address with --listen", err)
 	}
 	if m.cert == nil && !loopback(addr) {
@@ -246,6 +247,14 @@ func (m *Main) list(f File) error {
 		return err
 	}
 	return writeFile(m.cfg.Data, addressFile, m.URL()+"\n"+cert+"\n")
+}
+
+// network keeps an IPv4 address to IPv4: 0.0.0.0 would otherwise be every address of IPv6, too.
+func network(addr string) string {
+	if at, err := netip.ParseAddrPort(addr); err == nil && at.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 // loopback says that only this machine can reach an address.

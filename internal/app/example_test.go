@@ -195,3 +195,13 @@ func TestFaultsInTheEnvironment(t *testing.T) {
 		}
 	}
 }
+
+// An address of IPv4 is listened on in IPv4 alone.
+func TestNetwork(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]string{"0.0.0.0:8420": "tcp4", "127.0.0.1:0": "tcp4", "[::1]:8420": "tcp", "localhost:8420": "tcp", ":8420": "tcp"} {
+		if got := network(addr); got != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
+}

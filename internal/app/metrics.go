@@ -177,7 +177,7 @@ func (m *Main) listenForMetrics(addr string) (err error) {
 	if addr == "" {
 		return nil
 	}
-	if m.stats.lis, err = net.Listen("tcp", addr); err != nil {
+	if m.stats.lis, err = net.Listen(network(addr), addr); err != nil {
 		return fmt.Errorf("metrics_listen: %w", err)
 	}
 	if !loopback(addr) {

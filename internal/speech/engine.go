@@ -64,6 +64,9 @@ func NewEngine(c EngineConfig) (Engine, error) {
 	if c.Timeout == 0 {
 		c.Timeout = engineTimeout
 	}
+	if c.Timeout < 0 {
+		return nil, fmt.Errorf("engine %s: timeout: want more than 0", c.Name)
+	}
 	for tag := range c.Voices {
 		if !slices.Contains(script.Languages(), tag) {
 			return nil, fmt.Errorf("engine %s: voices: want languages of %s", c.Name, strings.Join(script.Languages(), ", "))

@@ -115,6 +115,21 @@ func TestChildFails(t *testing.T) {
 	}
 }
 
+// An engine that is a script does not leave the true one behind.
+func TestChildDiesWithItsChildren(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	body := "(sleep 3; touch " + dir + "/late) & echo >" + dir + "/begun; wait"
+	if _, err := childOf(t, EngineEspeak, body, time.Second).Synthesize(t.Context(), "en", "x"); !errors.Is(err, errTimeout) {
+		t.Fatalf("error %v", err)
+	}
+	read(t, dir, "begun")
+	time.Sleep(4 * time.Second)
+	if _, err := os.Stat(filepath.Join(dir, "late")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the child's child lives on: %v", err)
+	}
+}
+
 // An engine is another's program: it sees no keys of ours.
 func TestChildEnvironment(t *testing.T) {
 	// Sets the environment.
@@ -135,6 +150,7 @@ func TestEngineConfig(t *testing.T) {
 		{Name: EngineEspeak, Voices: map[string]string{"en": ""}},
 		{Name: EngineEspeak, Voices: map[string]string{"en": "--path=/"}},
 		{Name: EnginePiper, Command: "/bin/true"},
+		{Name: EngineEspeak, Command: "/bin/true", Timeout: -time.Second},
 		{Name: EngineHTTP}, {Name: EngineHTTP, URL: "ftp://127.0.0.1/v1"},
 		{Name: EngineHTTP, URL: "http://speech.example.com/v1"},
 		{Name: EngineHTTP, URL: "https://user:key@speech.example.com/v1"},

@@ -80,8 +80,7 @@ func (p *program) throughFiles(ctx context.Context, voice, text string) (wav []b
 	return wav, err
 }
 
-// hangUp is how long a child that was killed may keep its output open through a
-// child of its own.
+// hangUp is how long a child that was killed may keep its output open.
 const hangUp = time.Second
 
 // run gives the standard output of the program. What it says on standard error is
@@ -93,6 +92,7 @@ func (p *program) run(ctx context.Context, stdin string, args ...string) ([]byte
 	out := &limited{full: func() { cancel(errOutput) }}
 	cmd.Stdin, cmd.Stdout = strings.NewReader(stdin+"\n"), out
 	cmd.Env, cmd.WaitDelay = childEnv(), hangUp
+	alone(cmd)
 	err := cmd.Run()
 	switch {
 	case errors.Is(context.Cause(ctx), errOutput):

@@ -156,8 +156,15 @@ func folders(dir, tag string) (map[string]fs.FS, error) {
 			continue
 		}
 		if own, ok := ourLanguage(e.Name()); ok && (tag == "" || own == tag) {
+			if found[own] != nil {
+				return nil, fmt.Errorf("recordings: %s: two folders are of the language %s: keep one", dir, own)
+			}
 			found[own] = os.DirFS(filepath.Join(dir, e.Name()))
 		}
+	}
+	own, named := ourLanguage(filepath.Base(dir))
+	if !flat && len(found) == 0 && named && (tag == "" || own == tag) {
+		found[own] = os.DirFS(dir) // nothing is recorded yet
 	}
 	if !flat {
 		if len(found) == 0 {
@@ -166,14 +173,15 @@ func folders(dir, tag string) (map[string]fs.FS, error) {
 		return found, nil
 	}
 	if tag == "" {
-		tag, _ = ourLanguage(filepath.Base(dir))
+		tag = own
 	}
 	if info, err := readInfo(os.DirFS(dir)); err == nil && tag == "" {
 		tag = info.Lang
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("recordings: %w", err)
 	}
-	if _, ok := ourLanguage(tag); !ok {
+	tag, ok := ourLanguage(tag)
+	if !ok {
 		return nil, fmt.Errorf("recordings: %s: cannot tell the language: put the files into a folder named like it, such as en", dir)
 	}
 	return map[string]fs.FS{tag: os.DirFS(dir)}, nil

@@ -95,6 +95,15 @@ func TestFolders(t *testing.T) {
 	if s := newSpeaker(t, Config{Folder: flat}); len(s.Languages()) != 1 {
 		t.Error("pack.yaml does not tell the language")
 	}
+	write(t, filepath.Join(flat, "pack.yaml"), []byte("lang: en-GB\n"))
+	if s := newSpeaker(t, Config{Folder: flat}); len(s.Languages()) != 1 {
+		t.Error("pack.yaml does not tell a language of a country")
+	}
+	twice := recorded(t)
+	record(t, filepath.Join(twice, "en-GB"), "en")
+	if _, err := New(Config{Folder: twice}); err == nil || !strings.Contains(err.Error(), "two folders") {
+		t.Errorf("two folders of a language: %v", err)
+	}
 	named := filepath.Join(t.TempDir(), "en_GB")
 	record(t, named, "en")
 	if s := newSpeaker(t, Config{Folder: named}); len(s.Languages()) != 1 {
@@ -250,4 +259,19 @@ func FuzzReadInfo(f *testing.F) {
 			t.Fatalf("%v, %v", info, err)
 		}
 	})
+}
+
+// An empty folder that is named like its language is a start: everything is missing.
+func TestCheckOfAnEmptyFolder(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "de")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Check(dir, "de"); err != nil {
+		t.Error(err)
+	}
+	if _, err := Check(dir, "en"); err == nil {
+		t.Error("a folder named like another language is no English one")
+	}
 }

@@ -227,6 +227,8 @@ func TestCutDigits(t *testing.T) {
 		"a 1,b":         {{words: "a"}, {digits: "1"}, {words: ",b"}},
 		"9. 7. 2":       {{digits: "9"}, {digits: "7"}, {digits: "2"}},
 		"１２٣⑷⑫²":        {{digits: "1234122"}},
+		"➊⓿➓⓵⓫🄌a":       {{digits: "10101110"}, {words: "a"}},
+		"a\x01 5p\x00b": {{words: "a"}, {digits: "5"}, {words: "p b"}},
 		"50 %":          {{digits: "50"}, {words: "%"}},
 		"a½b":           {{words: "a½b"}},
 		"..., --":       nil,

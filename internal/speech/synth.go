@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"golang.org/x/sync/singleflight"
 
@@ -124,9 +125,12 @@ func (s *synth) ask(ctx context.Context, e Engine, lang, words string, rest time
 var errSilent = errors.New("gave no sound")
 
 // clean takes out what engines read as commands: espeak-ng takes [[ ]] for
-// phonemes, others < > for markup; and line ends, which end a request to piper.
+// phonemes and ^A for a command, others < > for markup; and line ends, which end
+// a request to piper.
 func clean(words string) string {
-	return strings.Join(strings.Fields(strings.NewReplacer("[", " ", "]", " ", "<", " ", ">", " ", "|", " ").Replace(words)), " ")
+	return strings.Join(strings.FieldsFunc(words, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("[]<>|", r)
+	}), " ")
 }
 
 // textKey tells texts apart without holding them. The engines and their voices

@@ -2,6 +2,7 @@ package speech
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -85,6 +86,9 @@ func audible(s string) bool {
 // digitsOf are the digits that a numeral stands for, as '0' to '9': full-width,
 // circled and Arabic-Indic ones, too. "" for what is none.
 func digitsOf(r rune) string {
+	if n, ok := circled(r); ok {
+		return strconv.Itoa(n)
+	}
 	digits := ""
 	for _, r := range norm.NFKC.String(string(r)) {
 		value, ok := decimal(r)
@@ -96,6 +100,23 @@ func digitsOf(r rune) string {
 		}
 	}
 	return digits
+}
+
+// circled is the number of a black or double circle, of which NFKC knows nothing.
+func circled(r rune) (n int, ok bool) {
+	for _, in := range []struct {
+		first, last rune
+		n           int // of the first
+	}{
+		{'\u24eb', '\u24f4', 11}, {'\u24f5', '\u24fe', 1}, {'\u24ff', '\u24ff', 0},
+		{'\u2776', '\u277f', 1}, {'\u2780', '\u2789', 1}, {'\u278a', '\u2793', 1},
+		{'\U0001f10b', '\U0001f10b', 0}, {'\U0001f10c', '\U0001f10c', 0},
+	} {
+		if r >= in.first && r <= in.last {
+			return in.n + int(r-in.first), true
+		}
+	}
+	return 0, false
 }
 
 // decimal is the value of a decimal digit (Unicode category Nd, whose ranges all

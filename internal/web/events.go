@@ -41,6 +41,9 @@ func (s *server) watch(w http.ResponseWriter, r *edge.Request, name string, look
 		return err
 	}
 	defer stream.Close()
+	// Outside the loop: however often something changes, they are due in time.
+	due := dues{time.NewTicker(s.cfg.Times.Beat), time.NewTicker(s.cfg.Times.Readmit)}
+	defer due.stop()
 	var last []byte
 	for id := 1; ; {
 		changed := s.cfg.Phones.Changed() // before the look: nothing falls between
@@ -54,18 +57,23 @@ func (s *server) watch(w http.ResponseWriter, r *edge.Request, name string, look
 			}
 			last, id = seen, id+1
 		}
-		if !s.wait(stream, r, changed) {
+		if !s.wait(stream, r, due, changed) {
 			return nil
 		}
 	}
 }
 
+// dues are what a stream does from time to time.
+type dues struct{ beat, readmit *time.Ticker }
+
+func (d dues) stop() {
+	d.beat.Stop()
+	d.readmit.Stop()
+}
+
 // wait waits for a change, and a little longer, so that many are told as one. It
 // is false when the stream must end.
-func (s *server) wait(stream *edge.Stream, r *edge.Request, changed <-chan struct{}) bool {
-	beat, readmit := time.NewTicker(s.cfg.Times.Beat), time.NewTicker(s.cfg.Times.Readmit)
-	defer beat.Stop()
-	defer readmit.Stop()
+func (s *server) wait(stream *edge.Stream, r *edge.Request, due dues, changed <-chan struct{}) bool {
 	gone, stopping := stream.Done()
 	var gap <-chan time.Time
 	for {
@@ -74,11 +82,11 @@ func (s *server) wait(stream *edge.Stream, r *edge.Request, changed <-chan struc
 			return false
 		case <-stopping:
 			return false
-		case <-beat.C:
+		case <-due.beat.C:
 			if stream.Beat() != nil {
 				return false
 			}
-		case <-readmit.C:
+		case <-due.readmit.C:
 			if r.Readmit() != nil {
 				return false
 			}

@@ -38,7 +38,7 @@ func told(err error) error {
 	case errors.Is(err, ErrListeners):
 		return &verify.Error{Code: verify.Limited, RetryAfter: time.Second, Message: "too many listen to this phone: close one"}
 	case errors.Is(err, ErrBadKeys):
-		return invalid("body.keys", "want 1 to 64 keys: 0 to 9, * and #")
+		return invalid("body.keys", "want 1 to 32 keys: 0 to 9, * and #")
 	}
 	return err
 }

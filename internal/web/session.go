@@ -78,8 +78,12 @@ func cookieName(r *http.Request) string {
 // local says that a browser on this machine asks this server by a name of this
 // machine. Any other name in Host may be somebody's who pointed it here (DNS
 // rebinding), and a proxy's word in the headers means that the request came from
-// elsewhere.
+// elsewhere; so does HTTP/1.0, which no browser speaks and some proxies do that
+// say nothing of themselves.
 func local(r *http.Request) bool {
+	if !r.ProtoAtLeast(1, 1) {
+		return false
+	}
 	for _, h := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
 		if len(r.Header.Values(h)) > 0 {
 			return false

@@ -48,6 +48,8 @@ func visit(m *edge.Mux, what string, cookies []*http.Cookie, headers ...string) 
 			r.Host = headers[i+1]
 		case "From":
 			r.RemoteAddr = headers[i+1]
+		case "Proto":
+			r.Proto, r.ProtoMajor, r.ProtoMinor = headers[i+1], 1, 0
 		default:
 			r.Header.Set(headers[i], headers[i+1])
 		}
@@ -89,6 +91,7 @@ func TestPageCookie(t *testing.T) {
 		"foreign origin":     {m, got, []string{"Origin", "http://localhost:9000"}, 403},
 		"rebound name":       {m, got, []string{"Host", "evil.example:8420"}, 401},
 		"another machine":    {m, got, []string{"From", "192.0.2.1:50000"}, 401},
+		"a silent proxy":     {m, got, []string{"Proto", "HTTP/1.0"}, 401},
 		"through a proxy":    {m, got, []string{"X-Forwarded-For", "192.0.2.1"}, 401},
 		"a key goes before":  {m, got, []string{"Authorization", "Bearer pck_verify"}, 403},
 		"an admin key":       {m, nil, []string{"Authorization", "Bearer pck_admin", "From", "192.0.2.1:50000", "Host", "pin.example"}, 200},
@@ -114,7 +117,7 @@ func TestPageCookieIsRefused(t *testing.T) {
 		"rebound name": {"Host", "evil.example:8420"}, "no name": {"Host", ""}, "another machine": {"From", "192.0.2.1:1"},
 		"odd peer": {"From", "@"}, "a name below localhost's": {"Host", "localhost.evil.example"}, "another address": {"Host", "192.0.2.1:8420"},
 		"Forwarded": {"Forwarded", "for=127.0.0.1"}, "X-Forwarded-Host": {"X-Forwarded-Host", "localhost"}, "X-Real-IP": {"X-Real-IP", "127.0.0.1"},
-		"Via": {"Via", "1.1 proxy"},
+		"Via": {"Via", "1.1 proxy"}, "HTTP/1.0": {"Proto", "HTTP/1.0"},
 	} {
 		if w := visit(open, "GET /welcome", nil, headers...); w.Code != http.StatusAccepted || len(w.Result().Cookies()) != 0 {
 			t.Errorf("%s: %d %v", name, w.Code, w.Result().Cookies())

@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/edge"
 	"github.com/pincall/pincall/internal/phone"
 )
@@ -83,6 +85,64 @@ func TestEvents(t *testing.T) {
 			m.CloseStreams()
 			if last, _ := next(); last != "the end" {
 				t.Errorf("after the server stopped: %s", last)
+			}
+		})
+	}
+}
+
+// revoked are keys of which the admin's stops working.
+type revoked struct {
+	keys
+	gone atomic.Bool
+}
+
+func (k *revoked) Authenticate(ctx context.Context, presented string) (account.Key, error) {
+	if k.gone.Load() {
+		return account.Key{}, account.ErrUnauthorized
+	}
+	return k.keys.Authenticate(ctx, presented)
+}
+
+// A key that was revoked hears no more, however much happens to phones, and who
+// has no news is still told that the stream lives.
+func TestEventsOfBusyPhones(t *testing.T) {
+	t.Parallel()
+	for name, revoke := range map[string]bool{"revoked": true, "beats": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, k := &phones{}, &revoked{}
+			m := edge.New(edge.Config{Keys: k, Log: slog.New(slog.DiscardHandler)})
+			Register(m, Config{Phones: p, Times: Times{Gap: time.Millisecond, Beat: 200 * time.Millisecond, Readmit: 200 * time.Millisecond}})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/sim/events", nil)
+			r.Header.Set("Authorization", "Bearer pck_admin")
+			w, over := httptest.NewRecorder(), make(chan struct{})
+			go func() { defer close(over); m.ServeHTTP(w, r) }()
+			busy := time.NewTicker(5 * time.Millisecond)
+			defer busy.Stop()
+			stop := time.After(2 * time.Second)
+			for open := true; open; {
+				select {
+				case <-busy.C:
+					watched := p.becomes(Phone{State: "idle"})
+					k.gone.Store(k.gone.Load() || watched && revoke)
+				case <-over:
+					open = false
+				case <-stop:
+					open = false
+					if revoke {
+						t.Error("the stream goes on")
+					}
+				}
+			}
+			cancel()
+			<-over
+			if w.Code != http.StatusOK {
+				t.Errorf("status %d", w.Code)
+			}
+			if !revoke && !strings.Contains(w.Body.String(), "\n:\n") {
+				t.Errorf("no beat: %s", w.Body)
 			}
 		})
 	}

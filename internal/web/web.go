@@ -88,8 +88,8 @@ func Behaviours() []string {
 	return []string{"manual", "answers", "hello", "busy", "no_answer", "voicemail", "hangs_up", "declines", "unreachable"}
 }
 
-// maxKeys bounds the keys pressed at once.
-const maxKeys = 64
+// maxKeys bounds the keys pressed at once, as the phones do.
+const maxKeys = 32
 
 // Config of the pages.
 type Config struct {

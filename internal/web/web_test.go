@@ -44,15 +44,17 @@ func (p *phones) Changed() <-chan struct{} {
 	return p.changed
 }
 
-// becomes changes what the phone shows.
-func (p *phones) becomes(now Phone) {
+// becomes changes what the phone shows, and says whether anybody waited for that.
+func (p *phones) becomes(now Phone) (watched bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.show = now
 	if p.changed != nil {
 		close(p.changed)
 		p.changed = nil
+		return true
 	}
+	return false
 }
 
 func (p *phones) Listen(context.Context, string, phone.Number) (iter.Seq[[]byte], error) {

@@ -63,8 +63,8 @@ func (t *tape) at(frame int) time.Time {
 }
 
 // put puts frames (nil: silence) on the line for n frames from now, and says when
-// they will have ended. What is put right after the end before joins without a
-// gap, however late its caller woke: ends do not drift.
+// they will have ended. What is put within the frame after the end before joins
+// without a gap: ends do not drift.
 func (t *tape) put(frames [][]byte, n int) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,6 +12,8 @@ const FIXED = /^\+141555501(0[1-9]|10)$/;
 
 export class NextCall {
   #number = "";
+  /** @type {import("./api.js").Phone|undefined} */
+  #phone;
 
   /** @param {import("./api.js").Server} server @param {string[]} behaviours */
   constructor(server, behaviours) {
@@ -27,6 +29,7 @@ export class NextCall {
   /** @param {string} number @param {import("./api.js").Phone} [phone] */
   show(number, phone) {
     this.#number = number;
+    this.#phone = phone;
     const fixed = FIXED.test(number);
     const next = phone?.next ?? (fixed ? "" : MANUAL);
     for (const input of byId("next-chips").querySelectorAll("input")) input.checked = input.value === next;
@@ -39,8 +42,8 @@ export class NextCall {
       await this.server.next(this.#number, behaviour);
     } catch (err) {
       if (!(err instanceof Refusal)) throw err;
-      say(byId("next-chosen"), next ? lowerFirst(behaviourWord(next)) : "as always");
-    say(byId("next-note"), sentence(err.message));
+      this.show(this.#number, this.#phone); // what was chosen does not hold
+      say(byId("next-note"), sentence(err.message));
     }
   }
 }
