@@ -37,7 +37,7 @@ type Remote struct {
 	// offered and accept.
 	Events, EventsIn uint8
 	Send, Receive    *Crypto // SRTP; nil: plain RTP
-	Hold             bool    // the other end wants no sound: nothing is sent, time goes on
+	Hold             bool    // the other end wants no sound: nothing is sent, what plays waits
 	Latch            bool    // take the source that sends, though its address is not the SDP's
 }
 

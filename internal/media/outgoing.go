@@ -156,6 +156,11 @@ func (o *outgoing) next(buf []byte, late time.Duration) (data []byte, to netip.A
 	if o.closed {
 		return nil, to, nil
 	}
+	if o.hold || !o.to.IsValid() { // the turn waits: nobody hears what is not sent
+		o.ts += audio.FrameSamples
+		o.pause = true
+		return nil, to, nil
+	}
 	h := header{payload: o.codec.PayloadType(), seq: o.seq, ts: o.ts, ssrc: o.ssrc}
 	size, spoken := o.payload(&h, buf[rtpHeader:])
 	if t := o.turn; t != nil {
@@ -164,10 +169,6 @@ func (o *outgoing) next(buf []byte, late time.Duration) (data []byte, to netip.A
 		}
 	}
 	o.ts += audio.FrameSamples
-	if o.hold || !o.to.IsValid() {
-		o.pause = true
-		return nil, to, end
-	}
 	// A receiver may set its play-out time anew at a mark.
 	h.mark = h.mark || o.sent == 0 || o.pause || spoken && !o.spoken
 	o.spoken, o.pause = spoken, false

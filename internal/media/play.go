@@ -16,7 +16,8 @@ var (
 
 // Play sends a clip, every frame at its own time, and returns when the last one
 // was sent. When ctx ends it falls silent at once and returns ctx's error;
-// ErrClosed when the stream was closed. On hold the time passes unheard.
+// ErrClosed when the stream was closed. On hold it waits, and then goes on where it
+// was.
 func (s *Stream) Play(ctx context.Context, clip *audio.Clip) error {
 	return s.perform(ctx, "play", turn{clip: clip})
 }

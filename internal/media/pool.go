@@ -116,7 +116,7 @@ func (c PoolConfig) complete(workers int) (PoolConfig, error) {
 		return c, fmt.Errorf("size %d: it must be 1 or more", c.Size)
 	case c.DSCP < -1 || c.DSCP > 63:
 		return c, fmt.Errorf("DSCP %d: it is 0 to 63, or -1", c.DSCP)
-	case c.MaxPort != 0 && int(c.MinPort+c.MinPort%2)+1 > int(c.MaxPort):
+	case c.MaxPort != 0 && int(c.MinPort)+int(c.MinPort%2)+1 > int(c.MaxPort):
 		return c, fmt.Errorf("ports %d to %d hold no even port and the one after it", c.MinPort, c.MaxPort)
 	}
 	c.DSCP = max(c.DSCP, 0)

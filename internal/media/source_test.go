@@ -205,7 +205,7 @@ func TestPortRange(t *testing.T) {
 		_ = s.Close()
 		open(t, p)
 		for _, bad := range []PoolConfig{
-			{MinPort: port + 1, MaxPort: port + 2}, {MinPort: 20, MaxPort: 10}, {Sockets: "all"},
+			{MinPort: port + 1, MaxPort: port + 2}, {MinPort: 20, MaxPort: 10}, {MinPort: 65535}, {Sockets: "all"},
 			{DSCP: 64}, {Size: -1}, {Bind: netip.MustParseAddr("192.0.2.1")},
 		} {
 			if _, err := e.Pool(bad); err == nil {

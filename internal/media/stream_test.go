@@ -145,7 +145,7 @@ func TestBegin(t *testing.T) {
 	})
 }
 
-func TestHoldSendsNothingAndTimeGoesOn(t *testing.T) {
+func TestHoldSendsNothingAndWhatPlaysWaits(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, e *Engine) {
 		other := newPeer(t, "127.0.0.1")
@@ -154,8 +154,14 @@ func TestHoldSendsNothingAndTimeGoesOn(t *testing.T) {
 		before, _ := other.packet()
 		connect(t, s, Remote{Hold: true})
 		sent := s.Stats().Sent
-		if err := s.Play(deadline(t), counted(10)); err != nil {
+		clip, err := s.Begin(deadline(t), Act{Clip: counted(10)})
+		if err != nil {
 			t.Fatal(err)
+		}
+		select {
+		case <-clip.Done():
+			t.Fatal("it was played to somebody who does not listen")
+		case <-time.After(400 * time.Millisecond):
 		}
 		if now := s.Stats().Sent; now != sent {
 			t.Errorf("%d packets on hold", now-sent)
@@ -170,8 +176,12 @@ func TestHoldSendsNothingAndTimeGoesOn(t *testing.T) {
 				before = h
 				continue
 			}
-			if gap := h.ts - before.ts; gap < 11*160 || !h.mark || payload[0] != audio.PCMA.Silence() {
-				t.Errorf("after 10 frames on hold: %d samples later, mark %v, byte %x", gap, h.mark, payload[0])
+			if gap := h.ts - before.ts; gap < 11*160 || !h.mark || payload[0] != counted(10).Frames(audio.PCMA)[0][0] {
+				t.Errorf("after 20 frames on hold: %d samples later, mark %v, byte %x", gap, h.mark, payload[0])
+			}
+			<-clip.Done()
+			if err := clip.End(); err != nil {
+				t.Error(err)
 			}
 			return
 		}

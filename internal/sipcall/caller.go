@@ -211,13 +211,13 @@ func (c *Caller) Stop(ctx context.Context) error {
 	if already {
 		return nil
 	}
+	c.end() // cancels what rings, beside the rest
 	var all sync.WaitGroup
 	for _, call := range calls {
 		all.Go(func() { _ = call.Hangup(ctx) })
 	}
 	all.Wait()
 	c.unregister(ctx)
-	c.end() // cancels what rings
 	err := c.work.wait(ctx)
 	c.close()
 	c.serving.Wait()
@@ -225,6 +225,13 @@ func (c *Caller) Stop(ctx context.Context) error {
 		return fmt.Errorf("sipcall: stop: %w", err)
 	}
 	return nil
+}
+
+// isStopping says that Stop has begun: it does not know calls that are made now.
+func (c *Caller) isStopping() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopping
 }
 
 // close ends the loops and closes every socket. Transactions end with them.

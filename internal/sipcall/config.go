@@ -178,12 +178,14 @@ const (
 	defaultRing     = 30 * time.Second
 	defaultMinSE    = 90 * time.Second // RFC 4028 section 5
 	dialTimeout     = 5 * time.Second  // of TCP and TLS
+	ackDial         = 2 * time.Second  // the same for an ACK, which another address may take
 	transactionTime = 32 * time.Second // RFC 3261: 64*T1
 	t1              = 500 * time.Millisecond
 	t2              = 4 * time.Second
 	byeWait         = 5 * time.Second // for the answer to our BYE
 	cancelWait      = 2 * time.Second // for the INVITE's end after CANCEL, before it is followed unseen
 	pingWait        = 4 * time.Second
+	longestTime     = 24 * time.Hour // that a configuration may ask for
 	userAgent       = "pincall"
 	allowed         = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY"
 )
@@ -252,6 +254,14 @@ func (c Config) check() error {
 			return err
 		}
 	}
+	for _, d := range []time.Duration{c.NoTrying, c.DownFor, c.Register.Expires, c.SessionTimer.Expires, c.SessionTimer.MinSE} {
+		if d < 0 || d > longestTime {
+			return errors.New("no trying, down for, register: expires, session timer: from 0 to 24 hours")
+		}
+	}
+	if slices.ContainsFunc(append(slices.Clone(c.URIParams), c.Auth.User, c.Register.ContactUser), unsafeWord) {
+		return errors.New("users and URI parameters hold no spaces, quotes, brackets or line ends")
+	}
 	if broken := slices.IndexFunc([]string{c.Display, c.FromDomain, c.Privacy}, unsafeText); broken >= 0 {
 		return errors.New("display name, from domain and privacy hold no quotes, brackets or line ends")
 	}
@@ -274,6 +284,9 @@ func (h Header) check() error {
 
 // unsafeText says that a text would break out of a quoted name or a URI.
 func unsafeText(s string) bool { return strings.ContainsAny(s, "\"\\<>\r\n") }
+
+// unsafeWord says that a text would break out of a URI.
+func unsafeWord(s string) bool { return unsafeText(s) || strings.ContainsAny(s, " \t") }
 
 // splitProxy reads "host", "host:port", "ip" or "[v6]:port". Port 0: none written.
 func splitProxy(s string) (host string, port uint16, err error) {

@@ -27,7 +27,8 @@ type dialog struct {
 	dest      netip.AddrPort
 	seq       uint32 // the last that we used
 	remoteSeq uint32 // the last that they used
-	release   func()
+	release   func() // lets go of dest
+	leave     func() // lets go of origin
 }
 
 // dialogKey names a dialog for a request of the other end.
@@ -39,7 +40,7 @@ func (d *dialog) key() string { return dialogKey(d.id, tagOf(d.local.Params)) }
 func (c *Caller) newDialog(ctx context.Context, req *sip.Request, res *sip.Response, t target) *dialog {
 	d := &dialog{
 		c: c, id: string(*req.CallID()), local: *req.From(), remote: *req.To(), host: t.host, origin: t.addr,
-		target: req.Recipient, seq: req.CSeq().SeqNo, release: func() {},
+		target: req.Recipient, seq: req.CSeq().SeqNo, release: func() {}, leave: c.peers.hold(t.addr.Addr()),
 	}
 	if to := res.To(); to != nil {
 		d.remote = *to
@@ -112,6 +113,15 @@ func (d *dialog) done() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.release()
+	d.leave()
+}
+
+// known says whether a request goes to the carrier, or to where the INVITE went or
+// came from. Our credentials are for nobody else: Contact and Record-Route are the
+// called party's words, and who challenges a BYE could try out passwords at leisure.
+func (d *dialog) known(req *sip.Request) bool {
+	to, err := netip.ParseAddrPort(req.Destination())
+	return err == nil && (to.Addr().Unmap() == d.origin.Addr().Unmap() || d.c.peers.carrier(to.Addr()))
 }
 
 // request makes a request in the dialog. seq 0 takes the next number.
@@ -148,9 +158,12 @@ func (d *dialog) request(method sip.RequestMethod, seq uint32) *sip.Request {
 func (d *dialog) do(ctx context.Context, req *sip.Request) (*sip.Response, error) {
 	seen := rounds{}
 	for {
-		d.c.keys.sign(req, d.host)
+		known := d.known(req)
+		if known {
+			d.c.keys.sign(req, d.host)
+		}
 		res, err := d.c.once(ctx, req)
-		if err != nil || !challenged(res) || d.c.keys.learn(res, d.host, seen) != nil {
+		if err != nil || !challenged(res) || !known || d.c.keys.learn(res, d.host, seen) != nil {
 			return res, err
 		}
 		again := d.request(req.Method, 0)
@@ -166,6 +179,9 @@ func (d *dialog) do(ctx context.Context, req *sip.Request) (*sip.Response, error
 // sent again, as it is, for every copy of the 2xx.
 func (d *dialog) ack(invite *sip.Request, seq uint32) *sip.Request {
 	req := d.request(sip.ACK, seq)
+	if !d.known(req) {
+		return req
+	}
 	for _, a := range asks {
 		sip.CopyHeaders(a.answer, invite, req)
 	}
@@ -175,11 +191,26 @@ func (d *dialog) ack(invite *sip.Request, seq uint32) *sip.Request {
 // send writes a request that has no transaction: an ACK. Where the dialog's own
 // target cannot be reached, the INVITE's address is tried.
 func (d *dialog) send(req *sip.Request) {
-	if d.c.tp.WriteMsg(req.Clone()) == nil || req.Destination() == d.origin.String() {
+	if d.write(req.Clone()) == nil || req.Destination() == d.origin.String() {
 		return
 	}
-	req.SetDestination(d.origin.String())
-	_ = d.c.tp.WriteMsg(req.Clone()) // the other end repeats its 2xx, and the ACK is tried again
+	again := req.Clone()
+	again.SetDestination(d.origin.String())
+	_ = d.write(again) // the other end repeats its 2xx, and the ACK is tried again
+}
+
+// write sends a request over a connection that is made soon or not at all: sipgo's
+// own write would dial a target that does not answer for a minute, and the call
+// would wait for its ACK.
+func (d *dialog) write(req *sip.Request) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.c.life), ackDial)
+	defer cancel()
+	conn, err := d.c.tp.ClientRequestConnection(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer func() { _, _ = conn.TryClose() }() // counts down; others hold it
+	return conn.WriteMsg(req)
 }
 
 // bye ends the dialog. It goes on for as long as the transaction does: a BYE
@@ -190,7 +221,7 @@ func (d *dialog) bye(ctx context.Context) (*sip.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, transactionTime+time.Second)
 	defer cancel()
 	res, err := d.do(ctx, req)
-	if err == nil || !d.fallBack() {
+	if err == nil && !challenged(res) || !d.fallBack() {
 		return res, err
 	}
 	return d.do(ctx, d.request(sip.BYE, 0))

@@ -172,14 +172,15 @@ func classify(status, q850 int, rang bool) *Failure {
 	if !known {
 		v = unknownStatus(status)
 	}
-	if c, ok := causes[q850]; ok {
+	c, told := causes[q850]
+	if told {
 		if v.firm {
 			v.rung = v.rung || c.rung
 		} else {
 			v = c
 		}
 	}
-	if rang && q850 == 0 && (status == 408 || status == 480) {
+	if rang && !told && (status == 408 || status == 480) {
 		v.class, v.fault, v.reason = NoAnswer, FaultPerson, "nobody answered"
 	}
 	return &Failure{

@@ -23,6 +23,8 @@ func TestClassify(t *testing.T) {
 		{600, 0, true, end{Busy, FaultPerson, true}},
 		{480, 0, false, end{Unreachable, FaultNumber, true}},
 		{480, 0, true, end{NoAnswer, FaultPerson, true}},
+		{480, 16, true, end{NoAnswer, FaultPerson, true}}, // 16 and 31 say nothing
+		{408, 31, true, end{NoAnswer, FaultPerson, true}},
 		{480, 19, false, end{NoAnswer, FaultPerson, true}},
 		{480, 20, false, end{Unreachable, FaultNumber, false}},
 		{408, 0, false, end{Failed, FaultCarrier, true}},

@@ -159,7 +159,7 @@ func (in *Incoming) answer(ctx context.Context) (*Call, error) {
 	if ack != nil && len(bytes.TrimSpace(in.req.Body())) == 0 {
 		call.takeAnswer(ack.Body())
 	}
-	if call.life.Err() != nil || ack == nil {
+	if call.life.Err() != nil || ack == nil || c.isStopping() {
 		call.finish(End{By: ByTimer, Reason: "the other end did not acknowledge the answer"}, true)
 		return nil, ErrGone
 	}
@@ -181,7 +181,7 @@ func (c *Caller) answeringDialog(ctx context.Context, req *sip.Request, source n
 	d := &dialog{
 		c: c, id: string(*req.CallID()), user: to.Address.User, host: from.Address.Host,
 		origin: netip.AddrPortFrom(source.Addr().Unmap(), source.Port()), target: from.Address,
-		remoteSeq: req.CSeq().SeqNo, release: func() {},
+		remoteSeq: req.CSeq().SeqNo, release: func() {}, leave: c.peers.hold(source.Addr()),
 		local:  sip.FromHeader{DisplayName: to.DisplayName, Address: to.Address},
 		remote: sip.ToHeader{DisplayName: from.DisplayName, Address: from.Address, Params: from.Params.Clone()},
 	}

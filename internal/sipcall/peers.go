@@ -24,6 +24,16 @@ func newPeers(fixed []netip.Prefix) *peers {
 
 // allows says whether a source may signal to us.
 func (p *peers) allows(a netip.Addr) bool {
+	if p.carrier(a) {
+		return true
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.targets[a.Unmap().WithZone("")] > 0
+}
+
+// carrier says whether an address is the carrier's: configured, or of its proxies.
+func (p *peers) carrier(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	for _, f := range p.fixed {
 		if f.Contains(a) {
@@ -32,7 +42,7 @@ func (p *peers) allows(a netip.Addr) bool {
 	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.proxies[a] || p.targets[a] > 0
+	return p.proxies[a]
 }
 
 // setProxies replaces what the proxies resolve to.

@@ -83,7 +83,7 @@ func (c *Caller) Call(ctx context.Context, inv Invite, report func(Progress)) (*
 	for _, t := range targets {
 		var call *Call
 		if call, f = p.try(t); f == nil {
-			return call, nil
+			return c.kept(call)
 		}
 		f.Path, f.MayHaveRung = p.path, f.MayHaveRung || p.rang
 		if !p.mayTryNext(f) {
@@ -93,6 +93,16 @@ func (c *Caller) Call(ctx context.Context, inv Invite, report func(Progress)) (*
 	}
 	_ = stream.Close() // nothing was sent on it
 	return nil, f
+}
+
+// kept gives a call to who placed it, unless Stop began before it was answered and
+// so does not know it: then it is hung up.
+func (c *Caller) kept(call *Call) (*Call, error) {
+	if !c.isStopping() {
+		return call, nil
+	}
+	call.finish(End{By: ByUs, Reason: "the caller stops"}, true)
+	return nil, &Failure{Class: Canceled, Fault: FaultOurs, Status: 200, Reason: "the caller stops", MayHaveRung: true, Path: call.path, Err: ErrGone}
 }
 
 // noMedia is the failure of a call that our own media refused; nothing was sent.
@@ -162,6 +172,8 @@ func (p *placing) try(t target) (*Call, *Failure) {
 		switch {
 		case res.IsSuccess():
 			return p.answered(t, sess, l)
+		case p.rang: // on one branch, whatever another says: a new INVITE would ring again
+			return nil, p.final(t, res)
 		case challenged(res) && c.keys.learn(res, t.host, seen) == nil:
 		case res.StatusCode == 422 && p.minSE == 0 && p.longer(res, req):
 		default:
@@ -217,7 +229,7 @@ func (p *placing) invite(t target, sess *session) *sip.Request {
 // longer raises the session timer to what a 422 wants (RFC 4028 section 7.3).
 func (p *placing) longer(res *sip.Response, req *sip.Request) bool {
 	n, ok := smallNumber(first(res, "Min-SE"))
-	if !ok || n <= 0 || n > 24*3600 || p.rang {
+	if !ok || n <= 0 || n > 24*3600 {
 		return false
 	}
 	p.minSE = time.Duration(n) * time.Second

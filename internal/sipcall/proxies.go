@@ -38,6 +38,10 @@ type mark struct {
 // resolveAgain is how old an answer of DNS may get.
 const resolveAgain = time.Minute
 
+// resolveRetry is how long DNS is not asked again after it failed: else every call
+// would wait for it, one behind the other, though the addresses are known.
+const resolveRetry = 10 * time.Second
+
 // proxies resolves the configured proxies and keeps their marks.
 type proxies struct {
 	cfg   *Config
@@ -103,6 +107,11 @@ func (p *proxies) resolve(ctx context.Context) ([]target, error) {
 		}
 	}
 	if len(all) == 0 {
+		if len(known) > 0 && ctx.Err() == nil {
+			p.mu.Lock()
+			p.resolved = p.cfg.Now().Add(resolveRetry - resolveAgain)
+			p.mu.Unlock()
+		}
 		return known, first
 	}
 	addrs := make([]netip.AddrPort, len(all))

@@ -51,7 +51,9 @@ func timerHeaders(expires, minSE time.Duration, refresher string) []sip.Header {
 
 // startTimer runs the session timer that a 2xx agreed on; present: it holds a
 // Session-Expires. weAsked: the request that it answers was ours, so "uac" is us.
-// The refresher refreshes at half the interval, the other gives the call up
+// An answer to us that names no refresher, as RFC 4028 demands, leaves it to us: who
+// waits for a refresh that nobody sends would hang up amid the digits. The
+// refresher refreshes at half the interval, the other gives the call up
 // shortly before its end (RFC 4028 section 10).
 func (call *Call) startTimer(s sessionExpires, present, weAsked bool) {
 	call.mu.Lock()
@@ -62,6 +64,9 @@ func (call *Call) startTimer(s sessionExpires, present, weAsked bool) {
 	}
 	if !present || s.interval <= 0 || call.end != nil {
 		return
+	}
+	if weAsked {
+		s.refresher = or(s.refresher, "uac")
 	}
 	if refreshing := (s.refresher == "uac") == weAsked; refreshing {
 		call.timer = time.AfterFunc(s.interval/2, func() { call.c.work.Go(func() { call.refresh(s.interval) }) })

@@ -27,6 +27,8 @@ func (p *placing) transact(t target, req *sip.Request) (leg, *Failure) {
 	if p.ring.Err() != nil {
 		return leg{}, p.gaveUp(nil)
 	}
+	leave := c.peers.hold(t.addr.Addr()) // DNS may name others meanwhile: this one must still be heard
+	defer leave()
 	waiting := &sending{to: t.addr, at: time.Now(), bounced: make(chan struct{})}
 	branch := req.Via().Params.GetOr("branch", "")
 	c.mu.Lock()
@@ -66,6 +68,9 @@ func (p *placing) transact(t target, req *sip.Request) (leg, *Failure) {
 			c.proxies.down(t.addr, c.cfg.DownFor, reasonUnreachable)
 			return leg{}, &Failure{Class: Failed, Fault: FaultCarrier, Reason: "the carrier's proxy is not there", Err: errors.Join(errNotSent, errBounced)}
 		case <-tx.Done():
+			if heard { // the connection broke; what rings behind the proxy does not know that
+				c.work.Go(func() { c.cancel(req) })
+			}
 			return leg{}, &Failure{Class: Failed, Fault: FaultCarrier, Reason: "the carrier did not answer", MayHaveRung: true, Err: tx.Err()}
 		case <-p.ring.Done():
 			return leg{}, p.gaveUp(p.abandon(t, leg{tx: tx, req: req}, heard))
@@ -98,6 +103,8 @@ func (p *placing) gaveUp(left *abandoned) *Failure {
 		f.Class, f.Fault, f.Reason, f.Err = Canceled, FaultOurs, "the call was canceled", context.Cause(p.wish)
 	case p.c.life.Err() != nil:
 		f.Class, f.Fault, f.Reason, f.Err = Canceled, FaultOurs, "the caller stops", p.c.life.Err()
+	case left == nil && !p.rang:
+		f.Class, f.Fault, f.Reason = Failed, FaultCarrier, "the carrier's proxy could not be reached in time"
 	case !p.rang && f.Status == 0 && left != nil && !left.heard:
 		f.Class, f.Fault, f.Reason = Failed, FaultCarrier, "the carrier did not answer"
 	}
@@ -126,8 +133,10 @@ func (p *placing) abandon(t target, l leg, heard bool) *abandoned {
 	left := &abandoned{heard: heard}
 	over := make(chan struct{})
 	c := p.c
+	leave := c.peers.hold(t.addr.Addr())
 	c.work.Go(func() {
 		defer close(over)
+		defer leave()
 		res := c.follow(l, heard)
 		if res == nil {
 			return

@@ -103,6 +103,16 @@ func (p *Peer) Close() {
 	}
 }
 
+// Hang closes the connections that were accepted, and goes on to listen.
+func (p *Peer) Hang() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		_ = c.Close()
+	}
+	p.conns = nil
+}
+
 func (p *Peer) readUDP() {
 	buf := make([]byte, 65536)
 	for {
