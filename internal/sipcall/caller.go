@@ -37,6 +37,7 @@ type Caller struct {
 	end     context.CancelFunc
 	work    tracker // calls on their way, what is sent beside them, the loops
 	serving sync.WaitGroup
+	shut    atomic.Bool // the sockets are being closed: an answer now would open a new one
 	closers []func() error
 
 	mu       sync.Mutex
@@ -221,6 +222,7 @@ func (c *Caller) Stop(ctx context.Context) error {
 	err := c.work.wait(ctx)
 	c.close()
 	c.serving.Wait()
+	_ = c.tp.Close() // what an answer opened that was under way as the sockets closed
 	if err != nil {
 		return fmt.Errorf("sipcall: stop: %w", err)
 	}
@@ -239,6 +241,7 @@ func (c *Caller) close() {
 	if c.end != nil {
 		c.end()
 	}
+	c.shut.Store(true)
 	for _, f := range c.closers {
 		_ = f() // nothing can be done about a socket that does not close
 	}
