@@ -196,13 +196,23 @@ func manyAtOnce(s *suite) {
 	node, err := s.Join(s.Context())
 	s.ok(err)
 	var wg sync.WaitGroup
+	var mu sync.Mutex
+	leased := map[int64]int{} // how often each job was leased
+	count := func(taken []jobs.Job) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, j := range taken {
+			leased[j.Lease.Job]++
+		}
+	}
 	for g := range 8 {
 		wg.Go(func() {
 			for i := range 25 {
 				w, mine := s.everything("acc", g*1000+i)
 				err := errors.Join(s.Do(s.Context(), writing(w)), s.Do(s.Context(), guess(v)), s.Beat(s.Context(), node))
 				_, readErr := s.Read(s.Context(), "acc", mine.ID)
-				_, leaseErr := s.Lease(s.Context(), node, 0, 1)
+				taken, leaseErr := s.Lease(s.Context(), node, 0, 1)
+				count(taken)
 				_, reapErr := s.Reap(s.Context())
 				if err := errors.Join(err, readErr, leaseErr, reapErr, s.Forget(s.Context())); err != nil {
 					s.Error(err)
@@ -213,5 +223,13 @@ func manyAtOnce(s *suite) {
 	wg.Wait()
 	got, _ := s.read(v)
 	same(s, "guesses", 200, got.Guesses)
-	same(s, "jobs left", 0, len(s.lease(node, 500)))
+	// One that leases beside others may find nothing: what it saw is taken, and what
+	// came since it did not see. So a few may be left; none is lost or given twice.
+	count(s.take(node, 500))
+	same(s, "jobs leased", 200, len(leased))
+	for job, n := range leased {
+		if n != 1 {
+			s.Errorf("job %d was leased %d times", job, n)
+		}
+	}
 }
