@@ -222,7 +222,10 @@ func (c *Caller) Stop(ctx context.Context) error {
 	err := c.work.wait(ctx)
 	c.close()
 	c.serving.Wait()
-	_ = c.tp.Close() // what an answer opened that was under way as the sockets closed
+	for range lateCloses { // what an answer opened that was under way as the sockets closed
+		_ = c.tp.Close()
+		time.Sleep(lateClose)
+	}
 	if err != nil {
 		return fmt.Errorf("sipcall: stop: %w", err)
 	}
@@ -343,6 +346,12 @@ func (c *Caller) unreachable(to netip.AddrPort, quote []byte) {
 		s.once.Do(func() { close(s.bounced) })
 	}
 }
+
+// How often and how far apart the sockets are closed again at a stop.
+const (
+	lateCloses = 4
+	lateClose  = 25 * time.Millisecond
+)
 
 // tracker counts goroutines that may start at any time, and waits for them.
 type tracker struct {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pincall/pincall/internal/audio"
@@ -88,12 +89,19 @@ const hangUp = time.Second
 func (p *program) run(ctx context.Context, stdin string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	cmd := exec.CommandContext(ctx, p.path, args...)
 	out := &limited{full: func() { cancel(errOutput) }}
-	cmd.Stdin, cmd.Stdout = strings.NewReader(stdin+"\n"), out
-	cmd.Env, cmd.WaitDelay = childEnv(), hangUp
-	alone(cmd)
-	err := cmd.Run()
+	var err error
+	for range busyTries {
+		cmd := exec.CommandContext(ctx, p.path, args...)
+		cmd.Stdin, cmd.Stdout = strings.NewReader(stdin+"\n"), out
+		cmd.Env, cmd.WaitDelay = childEnv(), hangUp
+		alone(cmd)
+		// A program that was just installed may still be open for writing somewhere: nothing ran then.
+		if err = cmd.Run(); !errors.Is(err, syscall.ETXTBSY) {
+			break
+		}
+		time.Sleep(busyWait)
+	}
 	switch {
 	case errors.Is(context.Cause(ctx), errOutput):
 		return nil, errOutput
@@ -106,6 +114,12 @@ func (p *program) run(ctx context.Context, stdin string, args ...string) ([]byte
 	}
 	return out.buf.Bytes(), nil
 }
+
+// How often a program that is still being written is tried, and how far apart.
+const (
+	busyTries = 10
+	busyWait  = 20 * time.Millisecond
+)
 
 // childEnv is the part of the environment that an engine needs; the rest may hold
 // keys.

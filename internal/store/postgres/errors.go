@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -67,7 +69,8 @@ func judge(err error, closed bool) trouble {
 		return waiting
 	}
 	var connecting *pgconn.ConnectError
-	if errors.As(err, &connecting) {
+	var broken *net.OpError
+	if errors.As(err, &connecting) || errors.As(err, &broken) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return waiting
 	}
 	return fault
