@@ -4,10 +4,12 @@
 // measures a bare net/http handler that answers the same JSON: the machine's
 // yardstick. Run it with
 //
-//	make bench-load [DB=sqlite|postgres] [STORED=0,1000000] [CLIENTS=64] [SECONDS_EACH=5] [MODE=closed|open RATE=1000] [CHANNEL=voice|sms] [ONCE=1]
+//	make bench-load [DB=sqlite|postgres] [STORED=0,1000000] [CLIENTS=64] [SECONDS_EACH=5] [MODE=closed|open RATE=1000] [CHANNEL=voice|sms] [ONCE=1] [CARRIER=http]
 //
-// The server is a process of its own; the generator and the carrier share the
-// machine with it. STORED is how many finished verifications are in the database
+// The server is a process of its own; the generator shares the machine with it.
+// The carrier is part of the server and writes down what it is given; with
+// CARRIER=http it is Xoxzo's API, spoken by the generator's process: three
+// exchanges over HTTP for each delivery (the call, its callback, its status). STORED is how many finished verifications are in the database
 // before it begins; of several values, each is measured on a new database. ONCE=1
 // sends an Idempotency-Key with every start.
 package main
@@ -21,6 +23,7 @@ import (
 
 	"github.com/pincall/pincall/bench/internal/echo"
 	"github.com/pincall/pincall/bench/internal/load"
+	"github.com/pincall/pincall/bench/internal/recording"
 	"github.com/pincall/pincall/bench/internal/settings"
 )
 
@@ -28,6 +31,13 @@ func main() {
 	if len(os.Args) > 2 && os.Args[1] == echo.Argument {
 		fmt.Fprintln(os.Stderr, echo.Serve(os.Args[2]))
 		os.Exit(1)
+	}
+	if len(os.Args) > 2 && os.Args[1] == recording.Argument {
+		if err := recording.Serve(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-load:", err)
@@ -42,13 +52,14 @@ type plan struct {
 	each     time.Duration
 	channel  string
 	once     bool
+	http     bool // the carrier is asked over HTTP
 	gen      *load.Generator
 }
 
 func read() (plan, error) {
 	p := plan{
 		each: time.Duration(settings.Number("SECONDS_EACH", 5)) * time.Second, channel: settings.Word("CHANNEL", "voice"),
-		once: os.Getenv("ONCE") == "1", postgres: settings.Word("DB", "sqlite") == "postgres",
+		once: os.Getenv("ONCE") == "1", http: settings.Word("CARRIER", "recording") == "http", postgres: settings.Word("DB", "sqlite") == "postgres",
 	}
 	open := settings.Word("MODE", "closed") == "open"
 	p.gen = load.New(settings.Number("CLIENTS", 64))

@@ -15,6 +15,7 @@ import (
 	"github.com/pincall/pincall/bench/internal/load"
 	"github.com/pincall/pincall/bench/internal/pg"
 	"github.com/pincall/pincall/bench/internal/recorder"
+	"github.com/pincall/pincall/bench/internal/recording"
 	"github.com/pincall/pincall/bench/internal/server"
 	"github.com/pincall/pincall/bench/internal/stored"
 )
@@ -48,10 +49,17 @@ type spent struct {
 	checking   time.Duration
 }
 
+// carrier is what the server's calls and messages go to.
+type carrier interface {
+	Code(to string) (string, bool)
+	Placed() (all, repeats int)
+	Close()
+}
+
 // bench is one database with all around it.
 type bench struct {
 	plan
-	rec     *recorder.Recorder
+	carrier
 	server  *server.Server
 	cluster *pg.Cluster // nil: SQLite
 	yard    *echo.Yardstick
@@ -88,7 +96,7 @@ func measure(ctx context.Context, p plan, n int) (f figures, err error) {
 			return f, err
 		}
 	}
-	placed, repeats := b.rec.Placed()
+	placed, repeats := b.Placed()
 	if repeats > 0 {
 		return f, fmt.Errorf("%d of %d numbers were called twice", repeats, placed)
 	}
@@ -96,10 +104,10 @@ func measure(ctx context.Context, p plan, n int) (f figures, err error) {
 }
 
 func (b *bench) setUp(ctx context.Context) (err error) {
-	if b.rec, err = recorder.New(); err != nil {
+	cfg, err := b.takeCalls()
+	if err != nil {
 		return err
 	}
-	cfg := server.Config{Carrier: b.rec.URL}
 	if b.postgres {
 		if b.cluster, err = pg.Start(); err != nil {
 			return err
@@ -117,6 +125,25 @@ func (b *bench) setUp(ctx context.Context) (err error) {
 	return err
 }
 
+// takeCalls makes the carrier, and says how the server comes to it.
+func (b *bench) takeCalls() (server.Config, error) {
+	if b.http {
+		r, err := recorder.New()
+		if err != nil {
+			return server.Config{}, err
+		}
+		b.carrier = r
+		return server.Config{Carrier: r.URL}, nil
+	}
+	s, err := recording.New()
+	if err != nil {
+		return server.Config{}, err
+	}
+	b.carrier = s
+	command, err := s.Command()
+	return server.Config{Command: command}, err
+}
+
 func (b *bench) close() error {
 	if b.server != nil {
 		b.server.Close()
@@ -124,8 +151,8 @@ func (b *bench) close() error {
 	if b.yard != nil {
 		b.yard.Stop()
 	}
-	if b.rec != nil {
-		b.rec.Close()
+	if b.carrier != nil {
+		b.carrier.Close()
 	}
 	if b.cluster != nil {
 		return b.cluster.Close()
@@ -164,7 +191,7 @@ func (b *bench) finishOne(ctx context.Context) error {
 	if err := b.server.Drain(ctx, oneWait); err != nil {
 		return err
 	}
-	code, ok := b.rec.Code(to)
+	code, ok := b.Code(to)
 	if !ok || code == "" {
 		return errors.New("the first call did not reach the carrier")
 	}
@@ -187,7 +214,7 @@ func (b *bench) slice(ctx context.Context, f *figures) error {
 	f.echo.Add(b.gen.Run(ctx, part, b.startAt(b.yard.URL, false)))
 
 	serverWas, dbWas, began := b.server.CPU(), b.dbCPU(), time.Now()
-	placedWas, _ := b.rec.Placed()
+	placedWas, _ := b.Placed()
 	f.starts.Add(b.gen.Run(ctx, part, b.startAt(b.server.URL, true)))
 	f.server.starting += b.server.CPU() - serverWas
 	f.db.starting += b.dbCPU() - dbWas
@@ -195,7 +222,7 @@ func (b *bench) slice(ctx context.Context, f *figures) error {
 		return err
 	}
 	f.drained += time.Since(began)
-	placed, _ := b.rec.Placed()
+	placed, _ := b.Placed()
 	f.delivered += placed - placedWas
 	f.server.delivering += b.server.CPU() - serverWas
 	f.db.delivering += b.dbCPU() - dbWas
@@ -276,7 +303,7 @@ func (b *bench) guesses() func(int, int) (load.Request, bool) {
 				return load.Request{}, false
 			}
 		}
-		code, _ := b.rec.Code(now[client].to)
+		code, _ := b.Code(now[client].to)
 		if code == "" {
 			code = "000000" // never told: the check shows it
 		}

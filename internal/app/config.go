@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"github.com/pincall/pincall/internal/carrier"
 )
 
 // Config is how a process is started. Listen, Data and LogFormat go before the
@@ -16,6 +18,9 @@ type Config struct {
 	ConfigFile string // YAML; $PINCALL_CONFIG, else pincall.yaml in the data folder, where there is one
 	Work       Work   // WorkAll
 	Route      string // the only route to use; empty: all that are configured
+	// Routes take the place of the configuration file's: carriers of a program that
+	// embeds this one. Nil: none.
+	Routes []carrier.Route
 	Getenv     func(string) string
 	// Environ lists NAME=value; only the names are looked at, to find settings
 	// that do not exist. os.Environ

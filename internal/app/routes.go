@@ -43,6 +43,10 @@ func (b *carriers) close() error {
 // must be closed, also after an error.
 func (c Config) carriers(f File) (*carriers, error) {
 	b := &carriers{}
+	if len(c.Routes) > 0 {
+		b.routes = slices.Clone(c.Routes)
+		return b, nil
+	}
 	if len(f.Routes) == 0 {
 		f.Routes = []RouteFile{{Carrier: "sim"}}
 	}

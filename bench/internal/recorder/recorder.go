@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -36,16 +35,7 @@ type Recorder struct {
 	poster *http.Client
 	posts  chan string
 
-	mu      sync.Mutex
-	placed  []string         // recipients, by the number in the reference
-	told    map[string]*told // by recipient
-	repeats int              // calls to a number that had been called before
-}
-
-// told is what a recipient has got.
-type told struct {
-	times int
-	code  string
+	Ledger
 }
 
 // New starts a recorder. Close it.
@@ -55,13 +45,13 @@ func New() (*Recorder, error) {
 		return nil, err
 	}
 	r := &Recorder{
-		URL: "http://" + lis.Addr().String(), told: make(map[string]*told), posts: make(chan string, 1<<16),
+		URL: "http://" + lis.Addr().String(), posts: make(chan string, 1<<16),
 		poster: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: callbacks}},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /voice/simple/playbacks/", r.place("callid", "tts_message", spoken))
 	mux.HandleFunc("GET /voice/calls/{id}/", r.call)
-	mux.HandleFunc("POST /sms/messages/", r.place("msgid", "message", written))
+	mux.HandleFunc("POST /sms/messages/", r.place("msgid", "message", Written))
 	mux.HandleFunc("GET /sms/messages/{id}/", r.message)
 	r.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = r.server.Serve(lis) }() // ends with Close
@@ -77,35 +67,6 @@ func (r *Recorder) Close() {
 	close(r.posts)
 }
 
-// Code is the code that a number was told.
-func (r *Recorder) Code(to string) (string, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	t, ok := r.told[to]
-	if !ok {
-		return "", false
-	}
-	return t.code, true
-}
-
-// Times is how often a number was called or written to.
-func (r *Recorder) Times(to string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if t, ok := r.told[to]; ok {
-		return t.times
-	}
-	return 0
-}
-
-// Placed is how many calls and messages were taken, and how many of them went to
-// a number that had got one before.
-func (r *Recorder) Placed() (all, repeats int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.placed), r.repeats
-}
-
 // place takes a call or a message.
 func (r *Recorder) place(idKey, textKey string, read func(string) string) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
@@ -113,7 +74,7 @@ func (r *Recorder) place(idKey, textKey string, read func(string) string) http.H
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		n := r.record(req.PostForm.Get("recipient"), read(req.PostForm.Get(textKey)))
+		n := r.Record(req.PostForm.Get("recipient"), read(req.PostForm.Get(textKey)))
 		id := fmt.Sprintf("%08x-0000-4000-8000-%012x", n, n)
 		answer(w, http.StatusCreated, []map[string]string{{idKey: id}})
 		if to := req.PostForm.Get("callbackurl"); to != "" {
@@ -125,34 +86,13 @@ func (r *Recorder) place(idKey, textKey string, read func(string) string) http.H
 	}
 }
 
-func (r *Recorder) record(to, code string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	t, known := r.told[to]
-	if !known {
-		t = &told{}
-		r.told[to] = t
-	} else {
-		r.repeats++
-	}
-	t.times++
-	t.code = code
-	r.placed = append(r.placed, to)
-	return len(r.placed) - 1
-}
-
 // recipient finds whom a reference is for.
 func (r *Recorder) recipient(id string) (string, bool) {
 	var n int
 	if _, err := fmt.Sscanf(id, "%x-", &n); err != nil {
 		return "", false
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if n < 0 || n >= len(r.placed) {
-		return "", false
-	}
-	return r.placed[n], true
+	return r.to(n)
 }
 
 func (r *Recorder) call(w http.ResponseWriter, req *http.Request) {
@@ -206,8 +146,8 @@ func answer(w http.ResponseWriter, status int, body any) {
 
 var inMessage = regexp.MustCompile(`\b\d{6}\b`)
 
-// written finds the code in a message.
-func written(text string) string { return inMessage.FindString(text) }
+// Written finds the code in a message.
+func Written(text string) string { return inMessage.FindString(text) }
 
 // words are the digits as an English voice is given them.
 var words = []string{"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}

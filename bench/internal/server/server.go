@@ -29,6 +29,9 @@ type Config struct {
 	// Carrier is the base address of a Xoxzo-like carrier; empty: the simulator, at
 	// its fast pace.
 	Carrier string
+	// Command runs the server in place of the program's own serve, with a carrier
+	// that it brings; nil: the program.
+	Command []string
 	// Database is a PostgreSQL URL or DSN; empty: SQLite in the data folder.
 	Database string
 	// Beside is a server on the same PostgreSQL database whose keyring, API key and
@@ -126,9 +129,10 @@ func (s *Server) configure() error {
 	}
 	s.URL = "http://" + addr
 	text := fmt.Sprintf("listen: %s\nmetrics_listen: %s\n%s", addr, s.metrics, lifted)
-	if s.cfg.Carrier == "" {
+	if s.cfg.Carrier == "" && s.cfg.Command == nil {
 		text += "sim: {pace: fast}\n"
-	} else {
+	}
+	if s.cfg.Carrier != "" {
 		text += fmt.Sprintf("public_url: %s\nroutes:\n- {carrier: xoxzo, caller: \"815012345678\", sender: Bench, base_url: %q}\n", s.URL, s.cfg.Carrier)
 	}
 	if s.cfg.Database != "" {
@@ -168,7 +172,11 @@ func (s *Server) Run(ctx context.Context) (time.Duration, error) {
 	}
 	defer logs.Close()
 	begin := time.Now()
-	s.cmd = exec.CommandContext(ctx, s.bin, "serve")
+	command := s.cfg.Command
+	if command == nil {
+		command = []string{s.bin, "serve"}
+	}
+	s.cmd = exec.CommandContext(ctx, command[0], command[1:]...)
 	s.cmd.Env, s.cmd.Stderr = s.environ(), logs
 	if err := s.cmd.Start(); err != nil {
 		return 0, err
