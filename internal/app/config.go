@@ -21,7 +21,7 @@ type Config struct {
 	// Routes take the place of the configuration file's: carriers of a program that
 	// embeds this one. Nil: none.
 	Routes []carrier.Route
-	Getenv     func(string) string
+	Getenv func(string) string
 	// Environ lists NAME=value; only the names are looked at, to find settings
 	// that do not exist. os.Environ
 	Environ   func() []string

@@ -22,6 +22,7 @@ type following struct {
 	unwatch func()
 	unpark  func() // nil: it keeps its place
 	watch   stopwatch
+	notes   notes
 }
 
 // follow records what the carrier reports until the attempt has ended, and
@@ -33,11 +34,11 @@ func (w *Worker) follow(ctx context.Context, f *following) {
 	defer f.unwatch()
 	defer context.AfterFunc(f.stopped, func() { w.hangup(ctx, f.d, f.carrier, f.ref) })()
 	f.watch.placed = time.Now()
-	e, err := f.carrier.Follow(ctx, f.ref, func(e carrier.Event) {
-		if e.Kind != carrier.Reading { // which is not recorded
-			apart(func() { w.happened(ctx, f, e) })
-		}
-	})
+	f.notes.d = f.d
+	f.notes.write = func(d verify.Delivery, events []carrier.Event) error { return w.record(ctx, f, d, events) }
+	f.notes.begin()
+	e, err := f.carrier.Follow(ctx, f.ref, f.happened)
+	last := f.notes.close()
 	if err != nil {
 		// The process stops, or the lease is lost: whoever holds the job next
 		// goes on with it.
@@ -46,41 +47,21 @@ func (w *Worker) follow(ctx context.Context, f *following) {
 	if w.cfg.Observe.Called != nil && f.d.Attempt.Channel == phone.Voice {
 		w.cfg.Observe.Called(f.watch.stop())
 	}
-	w.settle(ctx, f.d, e)
+	w.settle(ctx, f.d, e, last...)
 }
 
-// apart runs f in a goroutine of its own and waits for it. What goes deep then
-// leaves no large stack to a goroutine that lasts as long as a call.
-func apart(f func()) {
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
-	<-done
-}
-
-// happened takes an event of the carrier.
-func (w *Worker) happened(ctx context.Context, f *following, e carrier.Event) {
+// happened takes an event of the carrier. It does nothing that takes a while, or
+// much of a stack.
+func (f *following) happened(e carrier.Event) {
 	switch e.Kind {
 	case carrier.Ringing:
 		f.watch.ring()
 	case carrier.Answered:
 		f.watch.answer()
+	case carrier.Reading: // which is not recorded
+		return
 	}
-	if errors.Is(w.progress(ctx, f.d, e), jobs.ErrLeaseLost) { // nobody could stop the call any more
-		w.hangup(ctx, f.d, f.carrier, f.ref)
-	}
-}
-
-// progress records an event, and passes on that the call must stop.
-func (w *Worker) progress(ctx context.Context, d *verify.Delivery, e carrier.Event) error {
-	stop, err := w.cfg.Core.Progress(ctx, *d, e)
-	switch {
-	case errors.Is(err, jobs.ErrLeaseLost):
-	case err != nil:
-		w.cfg.Log.Error("progress cannot be recorded", "attempt", d.Attempt.ID, "event", e.Kind, "error", err)
-	case stop != "":
-		w.wake.Stop(d.Attempt.ID)
-	}
-	return err
+	f.notes.add(e)
 }
 
 // hangup ends a call, where the carrier can do that.
@@ -92,9 +73,10 @@ func (w *Worker) hangup(ctx context.Context, d *verify.Delivery, c carrier.Carri
 	}
 }
 
-// settle has the core record the ending, and writes the attempt's one log line.
-func (w *Worker) settle(ctx context.Context, d *verify.Delivery, e outcome.Ending) {
-	err := w.persist(ctx, func(ctx context.Context) error { return w.cfg.Core.Settle(ctx, *d, e) })
+// settle has the core record the ending, with what came last before it, and writes
+// the attempt's one log line.
+func (w *Worker) settle(ctx context.Context, d *verify.Delivery, e outcome.Ending, last ...carrier.Event) {
+	err := w.persist(ctx, func(ctx context.Context) error { return w.cfg.Core.Settle(ctx, *d, e, last...) })
 	if errors.Is(err, jobs.ErrLeaseLost) && e.Outcome == outcome.Reported {
 		err = w.persist(ctx, func(ctx context.Context) error { return w.cfg.Core.Block(ctx, *d) })
 	}

@@ -122,36 +122,52 @@ func (w *Worker) place(ctx context.Context, j jobs.Job, d *verify.Delivery) *fol
 		w.giveBack(ctx, j, errors.New("the heartbeat does not hold"))
 		return nil
 	}
-	may, err := w.cfg.Core.Dial(ctx, *d, what)
-	if err != nil {
+	f := &following{d: d, carrier: route.Carrier}
+	f.stopped, f.unwatch = w.wake.Watch(d.Attempt.ID) // from before it can be told to stop
+	switch may, err := w.cfg.Core.Dial(ctx, *d, what); {
+	case err != nil:
 		w.giveBack(ctx, j, err)
-		return nil
-	}
-	if !may {
-		return nil
-	}
-	if !w.fresh() {
+	case !may:
+	case !w.fresh():
 		w.settle(ctx, d, outcome.Ending{Outcome: outcome.CarrierFailed, Fault: outcome.FaultOurs,
 			Reason: "the node could not renew its heartbeat and placed nothing"})
-		return nil
+	default:
+		w.cfg.Observe.dialled(*d, began)
+		d.Attempt.Route = route.Name
+		return w.dial(ctx, f, call)
 	}
-	pctx, cancel := context.WithTimeout(ctx, verify.PlaceTimeout)
-	w.cfg.Observe.dialled(*d, began)
-	ref, err := route.Carrier.Place(pctx, call)
-	cancel()
-	d.Attempt.Route = route.Name
-	if err != nil {
-		w.settle(ctx, d, carrier.EndingOf(err))
-		return nil
-	}
-	return w.placed(ctx, d, route.Carrier, ref)
+	f.unwatch()
+	return nil
 }
 
-// placed records the reference, and only then is the attempt followed.
-func (w *Worker) placed(ctx context.Context, d *verify.Delivery, c carrier.Carrier, ref carrier.Ref) *following {
+// dial asks the carrier.
+func (w *Worker) dial(ctx context.Context, f *following, call carrier.Call) *following {
+	pctx, cancel := context.WithTimeout(ctx, verify.PlaceTimeout)
+	ref, err := f.carrier.Place(pctx, call)
+	cancel()
+	if err != nil {
+		f.unwatch()
+		w.settle(ctx, f.d, carrier.EndingOf(err))
+		return nil
+	}
+	f.ref = ref
+	return w.placed(ctx, f)
+}
+
+// placed sees to the reference. Where a lost call could be followed by it, or the
+// time of a message's step begins, it is on record before the attempt is followed.
+// A line of our own dies with the node: its reference is recorded with the first
+// that is heard of it.
+func (w *Worker) placed(ctx context.Context, f *following) *following {
+	d, c, ref := f.d, f.carrier, f.ref
 	d.Message, d.Extension, d.Routes = script.Message{}, secret.Text{}, nil // were for placing it; a call in progress keeps no code here
-	f := &following{d: d, carrier: c, ref: ref}
-	f.stopped, f.unwatch = w.wake.Watch(d.Attempt.ID)
+	if d.Attempt.Channel == phone.Voice && !c.Can().Resume {
+		if w.hangingUp.Load() {
+			w.wake.Stop(d.Attempt.ID)
+		}
+		d.Ref = ref
+		return f
+	}
 	err := w.persist(ctx, func(ctx context.Context) error {
 		stop, err := w.cfg.Core.Placed(ctx, *d, ref)
 		if stop != "" || w.hangingUp.Load() { // it was decided before the watching began

@@ -68,6 +68,7 @@ type Worker struct {
 	until  time.Time             // by the monotonic clock: the heartbeat surely holds
 	active map[jobs.Lease]string // the subject of each job being worked on
 	parked int                   // of them, messages that have left and are only followed
+	kept   int                   // places kept for what is being written: see Reserve
 	after  int64                 // only jobs with a greater number are taken
 
 	running   sync.WaitGroup // attempts
@@ -110,6 +111,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	loop, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.cancel = cancel
 	w.attempts, w.drop = context.WithCancel(context.WithoutCancel(ctx))
+	w.cfg.Queue.Offer(w)
 	w.loops.Go(func() { w.lease(loop) })
 	w.loops.Go(func() { every(loop, jobs.HeartbeatEvery, w.beat) })
 	w.loops.Go(func() { every(loop, jobs.ReapEvery, w.reap) })
@@ -123,7 +125,10 @@ func (w *Worker) Start(ctx context.Context) error {
 // what is left and leaves the nodes. What could not be settled is settled by
 // the next process.
 func (w *Worker) Stop(ctx context.Context) error {
+	w.cfg.Queue.Offer(nil)
+	w.mu.Lock()
 	w.stopping.Store(true)
+	w.mu.Unlock()
 	if !w.wait(ctx, w.cfg.StopAfter) {
 		w.hangupAll()
 		w.wait(ctx, hangupWait)
@@ -206,12 +211,37 @@ func (w *Worker) take(ctx context.Context) int {
 	return len(leased)
 }
 
+// Reserve keeps places for jobs that are being written; see jobs.Taker.
+func (w *Worker) Reserve(n int) (node string, places int) {
+	if w.stopping.Load() || !w.fresh() {
+		return "", 0
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	places = max(min(n, w.cfg.Slots-len(w.active)+w.parked-w.kept), 0)
+	w.kept += places
+	return w.node, places
+}
+
+// Take begins what was leased in places that were kept for it.
+func (w *Worker) Take(leased []jobs.Job, unused int) {
+	w.mu.Lock()
+	w.kept -= len(leased) + unused
+	w.mu.Unlock()
+	for _, j := range leased {
+		w.begin(j)
+	}
+}
+
 // begin works on one job in its own goroutine. What remains to be followed gets
 // another one: the first has a stack as deep as the work was.
 func (w *Worker) begin(j jobs.Job) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopping.Load() {
+		return // Leave gives it back
+	}
 	w.active[j.Lease] = j.Subject
-	w.mu.Unlock()
 	w.running.Go(func() {
 		f := w.work(w.attempts, j)
 		if f == nil {
@@ -262,7 +292,7 @@ func (w *Worker) InProgress() int {
 func (w *Worker) inProgress() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.active) - w.parked
+	return len(w.active) - w.parked + w.kept
 }
 
 // room is how many more jobs may be taken.

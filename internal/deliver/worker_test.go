@@ -19,7 +19,7 @@ func TestCallIsComposedPlacedAndSettled(t *testing.T) {
 	t.Parallel()
 	f := &fake{}
 	h := newHouse(t, f)
-	h.work()
+	stop := h.work()
 	id := h.start(verify.StartRequest{Screen: true, Brand: "Acme"})
 	a := h.ended(id, 1)[0]
 	if a.Outcome != outcome.Heard || a.Route != "a" || !a.GatePassed || a.Readouts != 1 || a.Ungated {
@@ -39,6 +39,7 @@ func TestCallIsComposedPlacedAndSettled(t *testing.T) {
 	if !got.Value.Valid {
 		t.Error("what was read is not what is checked")
 	}
+	stop() // the line is written after the end is on record
 	if log := h.log.String(); strings.Contains(log, codes[0]) || strings.Contains(log, number[1:]) || !strings.Contains(log, "outcome=heard") {
 		t.Error("the log: one line, without the code and the number")
 	}

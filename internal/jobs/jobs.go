@@ -70,6 +70,10 @@ type Queue interface {
 	Beat(ctx context.Context, node string) error
 	// Leave deletes the row and frees what the node still holds.
 	Leave(ctx context.Context, node string) error
+	// Offer has jobs leased to a taker's node in the transaction that writes them, as
+	// far as it has room for them, they are due, and nothing of their order stands
+	// before them. Nil ends that.
+	Offer(t Taker)
 	// Newest is the number of the job that was written last; 0 before the first.
 	Newest(ctx context.Context) (int64, error)
 	// Lease takes at most n due jobs whose number is greater than after.
@@ -80,4 +84,14 @@ type Queue interface {
 	Postpone(ctx context.Context, l Lease, d time.Duration) error
 	// NextDue says when the earliest job that nobody holds is due.
 	NextDue(ctx context.Context) (due time.Time, ok bool, err error)
+}
+
+// Taker is a node that takes jobs as they are written, without asking for them.
+// Its methods are called by the store's writers: they must be quick.
+type Taker interface {
+	// Reserve keeps places for at most n jobs, and says for which node and how many.
+	Reserve(n int) (node string, places int)
+	// Take is given what was leased in reserved places once it is durable, and gives
+	// back the places that were not used.
+	Take(leased []Job, unused int)
 }

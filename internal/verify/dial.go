@@ -32,6 +32,9 @@ type Delivery struct {
 	// Routes are those that may still be tried, best first.
 	Routes []carrier.Route
 	Now    time.Time
+	// Ref is the carrier's reference of a call that was placed, where that is not on
+	// record: Progress and Settle record it.
+	Ref carrier.Ref
 }
 
 // ErrGone says that the attempt of a job is not on record; ErrUnreadable that its
@@ -144,7 +147,7 @@ func (c *Core) Dial(ctx context.Context, d Delivery, what Dialling) (bool, error
 		may = why == ""
 		if !may {
 			e := outcome.Ending{Outcome: outcome.Canceled, Reason: why}
-			return c.planSettle(s, d.Lease, a, settlement{e, next}), nil
+			return c.planSettle(s, d.Lease, a, settlement{Ending: e, next: next}), nil
 		}
 		a.State, a.Route, a.DialledAt = StateDialling, what.Route, s.stamp()
 		a.Gate, a.Ungated, a.Screen = what.Gate, what.Ungated, screen
@@ -183,17 +186,32 @@ func (c *Core) Placed(ctx context.Context, d Delivery, ref carrier.Ref) (stop st
 	return stop, err
 }
 
-// Progress records what a carrier reported, and says why the call must stop, if
-// it must.
-func (c *Core) Progress(ctx context.Context, d Delivery, e carrier.Event) (stop string, err error) {
+// Progress records what a carrier reported, all of it at once, and says why the
+// call must stop, if it must.
+func (c *Core) Progress(ctx context.Context, d Delivery, events ...carrier.Event) (stop string, err error) {
 	err = c.leased(ctx, d, func(s State, _ Verification, a Attempt) (Writes, error) {
 		stop = a.Stop
-		if !a.hear(e, s.stamp()) {
+		if !a.progress(d.Ref, events, s.stamp()) {
 			return Writes{}, nil
 		}
 		return Writes{Attempts: []Attempt{a}}, nil
 	})
 	return stop, err
+}
+
+// progress notes what has become of an attempt, and says whether any of it was
+// news.
+func (a *Attempt) progress(ref carrier.Ref, events []carrier.Event, at time.Time) bool {
+	news := ref != "" && a.State == StateDialling
+	if news {
+		a.State, a.Ref = StatePlaced, string(ref)
+	}
+	for _, e := range events {
+		if a.hear(e, at) {
+			news = true
+		}
+	}
+	return news
 }
 
 // hear notes what a carrier reported, and says whether it was news. Each moment

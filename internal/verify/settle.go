@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pincall/pincall/internal/carrier"
 	"github.com/pincall/pincall/internal/guard"
 	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/outcome"
@@ -15,11 +16,12 @@ import (
 
 // Settle records how an attempt ended, and decides what follows: another route
 // if and only if the phone cannot have rung, else the next step of the workflow,
-// else nothing (the person may ask again). It finishes the job.
-func (c *Core) Settle(ctx context.Context, d Delivery, e outcome.Ending) error {
+// else nothing (the person may ask again). It finishes the job. What was reported
+// before the end and is not on record comes with it.
+func (c *Core) Settle(ctx context.Context, d Delivery, e outcome.Ending, last ...carrier.Event) error {
 	next := secret.NewID(c.cfg.Now(), c.cfg.Rand)
 	err := c.leased(ctx, d, func(s State, v Verification, a Attempt) (Writes, error) {
-		return c.planSettle(s, d.Lease, a, settlement{e, next}), nil
+		return c.planSettle(s, d.Lease, a, settlement{e, next, d.Ref, last}), nil
 	})
 	if err != nil {
 		return fmt.Errorf("settle: %w", err)
@@ -27,10 +29,13 @@ func (c *Core) Settle(ctx context.Context, d Delivery, e outcome.Ending) error {
 	return nil
 }
 
-// settlement is an ending with the id of the attempt that may follow.
+// settlement is an ending with the id of the attempt that may follow, and what
+// came before it.
 type settlement struct {
 	outcome.Ending
 	next string
+	ref  carrier.Ref
+	last []carrier.Event
 }
 
 // planSettle is the settling's pure half.
@@ -40,6 +45,7 @@ func (c *Core) planSettle(s State, l jobs.Lease, a Attempt, e settlement) Writes
 	if !a.open() {
 		return d.writes()
 	}
+	a.progress(e.ref, e.last, d.at)
 	d.settled(a, e.Ending)
 	s = s.with(d.w)
 	switch {

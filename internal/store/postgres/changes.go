@@ -70,21 +70,21 @@ func (s *Store) held(ctx context.Context, c *pgxpool.Conn, ch account.Change) (h
 	if ch.Key != "" {
 		b.Queue(selectKey+` WHERE account = $1 AND id = $2`, ch.Account, ch.Key).Query(into(&h.Key, readKey))
 	}
-	o := newOverlay()
+	o := overlay{store.NewOverlay()}
 	if len(ch.Once) > 0 {
 		loadOnce(b, needs{once: [][]byte{ch.Once}}, o)
 	}
 	b.Queue(readClock).QueryRow(func(r pgx.Row) error {
-		err := r.Scan(&o.now)
-		o.now = s.time(o.now)
+		err := r.Scan(&o.Now)
+		o.Now = s.time(o.Now)
 		return err
 	})
 	if err := c.SendBatch(ctx, b).Close(); err != nil {
 		return h, err
 	}
-	h.Now = store.Time(o.now)
-	if st, _ := o.state(verify.Need{Account: ch.Account, Once: ch.Once}); st.Once != nil {
-		h.Once = &account.Kept{Key: st.Once.Key, Body: st.Once.Body, Answer: st.Once.Answer, KeepUntil: st.Once.KeepUntil}
+	h.Now = store.Time(o.Now)
+	if k := o.Answer(verify.Need{Account: ch.Account, Once: ch.Once}); k != nil {
+		h.Once = &account.Kept{Key: k.Key, Body: k.Body, Answer: k.Answer, KeepUntil: k.KeepUntil}
 	}
 	return h, nil
 }

@@ -84,7 +84,7 @@ func (s *Store) erase(ctx context.Context, c *pgxpool.Conn, e verify.Erasure) (d
 	n := needs{ids: slices.Clone(e.Verifications), limits: slices.Clone(e.LimitKeys)}
 	slices.Sort(n.ids)
 	slices.Sort(n.limits)
-	o := newOverlay()
+	o := overlay{store.NewOverlay()}
 	b := &pgx.Batch{}
 	s.loadVerifications(b, n, o)
 	loadLimits(b, n, o)
@@ -104,10 +104,10 @@ func (s *Store) erase(ctx context.Context, c *pgxpool.Conn, e verify.Erasure) (d
 		})
 	}
 	var gone []string
-	for _, key := range slices.Sorted(maps.Keys(o.limits)) {
-		switch l := o.limits[key]; {
-		case !l.found:
-		case l.row.Blocked && !e.ForgetBlocks: // of a block, the block alone stays
+	for _, key := range slices.Sorted(maps.Keys(o.Limits)) {
+		switch l := o.Limits[key]; {
+		case !l.Found:
+		case l.Row.Blocked && !e.ForgetBlocks: // of a block, the block alone stays
 			b.Queue(setLimit, key, guard.Block(guard.Row{}).Encode())
 			did.BlocksKept++
 		default:

@@ -37,8 +37,6 @@ var (
 	errLost = errors.New("postgres: connection lost")
 	// errUnknown says that it is not known whether the transaction was committed.
 	errUnknown = errors.New("postgres: it is not known whether this was committed")
-	// errForeign says that a plan would overwrite another account's row.
-	errForeign = errors.New("postgres: the id belongs to another account")
 	errConfig  = errors.New("the DSN cannot be read: want postgres://user:password@host:5432/database, or host=... user=... dbname=...")
 )
 

@@ -42,16 +42,16 @@ func exactly(n int, err error) func(pgconn.CommandTag) error {
 
 // flush queues everything that the members wrote, one statement a table. It says
 // whether there is anything.
-func (o *overlay) flush(b *pgx.Batch) (bool, error) {
+func (o overlay) flush(b *pgx.Batch) (bool, error) {
 	if err := o.flushVerifications(b); err != nil {
 		return false, err
 	}
-	if len(o.written) > 0 {
-		rows := make([]verify.Attempt, 0, len(o.written))
-		for _, id := range sorted(o.written) {
-			rows = append(rows, o.written[id])
+	if len(o.Written) > 0 {
+		rows := make([]verify.Attempt, 0, len(o.Written))
+		for _, id := range store.Sorted(o.Written) {
+			rows = append(rows, o.Written[id].Attempt)
 		}
-		b.Queue(upsertAttempts, bindAttempts(rows)...).Exec(exactly(len(rows), errForeign))
+		b.Queue(upsertAttempts, bindAttempts(rows)...).Exec(exactly(len(rows), store.ErrForeign))
 	}
 	o.flushLimits(b)
 	o.flushOnce(b)
@@ -59,12 +59,12 @@ func (o *overlay) flush(b *pgx.Batch) (bool, error) {
 	return b.Len() > 0, nil
 }
 
-func (o *overlay) flushVerifications(b *pgx.Batch) error {
+func (o overlay) flushVerifications(b *pgx.Batch) error {
 	var whole, counts []verify.Verification
-	for _, id := range sorted(o.verifications) {
-		switch h := o.verifications[id]; {
-		case !h.dirty:
-		case h.stored != nil && store.OnlyCounts(*h.stored, h.Verification):
+	for _, id := range store.Sorted(o.Verifications) {
+		switch h := o.Verifications[id]; {
+		case !h.Dirty:
+		case h.Stored != nil && store.OnlyCounts(*h.Stored, h.Verification):
 			counts = append(counts, h.Verification)
 		default:
 			whole = append(whole, h.Verification)
@@ -75,7 +75,7 @@ func (o *overlay) flushVerifications(b *pgx.Batch) error {
 		if err != nil {
 			return err
 		}
-		b.Queue(upsertVerifications, args...).Exec(exactly(len(whole), errForeign))
+		b.Queue(upsertVerifications, args...).Exec(exactly(len(whole), store.ErrForeign))
 	}
 	if len(counts) > 0 {
 		b.Queue(countVerifications, bindCounts(counts)...).Exec(exactly(len(counts), errRace))
@@ -94,15 +94,15 @@ func roundKeep(micros int64) int64 { return (micros + keepStep - 1) / keepStep *
 // limitRow is a row to be written.
 type limitRow struct {
 	key string
-	*limit
+	*store.Limit
 }
 
-func (o *overlay) flushLimits(b *pgx.Batch) {
+func (o overlay) flushLimits(b *pgx.Batch) {
 	var set, insert []limitRow
-	for _, key := range sorted(o.limits) {
-		switch l := o.limits[key]; {
-		case !l.dirty:
-		case l.stored || l.blind:
+	for _, key := range store.Sorted(o.Limits) {
+		switch l := o.Limits[key]; {
+		case !l.Dirty:
+		case l.Stored || l.Blind:
 			set = append(set, limitRow{key, l})
 		default:
 			insert = append(insert, limitRow{key, l})
@@ -110,8 +110,8 @@ func (o *overlay) flushLimits(b *pgx.Batch) {
 	}
 	bind := func(rows []limitRow) []any {
 		return []any{
-			texts(rows, func(l *limitRow) string { return l.key }), column(rows, func(l *limitRow) []byte { return l.row.Encode() }),
-			column(rows, func(l *limitRow) int64 { return roundKeep(l.keep) }),
+			texts(rows, func(l *limitRow) string { return l.key }), column(rows, func(l *limitRow) []byte { return l.Row.Encode() }),
+			column(rows, func(l *limitRow) int64 { return roundKeep(l.Keep) }),
 		}
 	}
 	if len(set) > 0 {
@@ -122,12 +122,12 @@ func (o *overlay) flushLimits(b *pgx.Batch) {
 	}
 }
 
-func (o *overlay) flushOnce(b *pgx.Batch) {
+func (o overlay) flushOnce(b *pgx.Batch) {
 	var set, insert []verify.Kept
-	for _, key := range sorted(o.once) {
-		switch k := o.once[key]; {
-		case !k.dirty:
-		case k.stored || k.blind:
+	for _, key := range store.Sorted(o.Once) {
+		switch k := o.Once[key]; {
+		case !k.Dirty:
+		case k.Stored || k.Blind:
 			set = append(set, k.Kept)
 		default:
 			insert = append(insert, k.Kept)
@@ -150,18 +150,18 @@ func bindOnce(rows []verify.Kept) []any {
 	}
 }
 
-func (o *overlay) flushJobs(b *pgx.Batch) {
-	if len(o.drop) > 0 {
-		b.Queue(dropJobs, sorted(o.drop))
+func (o overlay) flushJobs(b *pgx.Batch) {
+	if len(o.Drop) > 0 {
+		b.Queue(dropJobs, store.Sorted(o.Drop))
 	}
-	if rows := o.newJobs; len(rows) > 0 {
+	if rows := o.NewJobs; len(rows) > 0 {
 		type J = jobs.New
 		b.Queue(insertJobs, texts(rows, func(j *J) string { return string(j.Kind) }), texts(rows, func(j *J) string { return j.Subject }),
 			blobs(rows, func(j *J) []byte { return j.Order }), column(rows, func(j *J) int64 { return store.Micros(j.Due) }))
 	}
-	if len(o.finished) > 0 {
-		rows := bindLeases(slices.Collect(maps.Values(o.finished)))
-		b.Queue(finishJobs, rows...).Exec(exactly(len(o.finished), jobs.ErrLeaseLost))
+	if len(o.Finished) > 0 {
+		rows := bindLeases(slices.Collect(maps.Values(o.Finished)))
+		b.Queue(finishJobs, rows...).Exec(exactly(len(o.Finished), jobs.ErrLeaseLost))
 	}
 }
 

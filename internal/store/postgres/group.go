@@ -14,9 +14,8 @@ import (
 	"github.com/pincall/pincall/internal/verify"
 )
 
-// errLater says that a member must be carried out in a group of its own, after
-// this one.
-var errLater = errors.New("postgres: to be carried out later")
+// overlay is what a group knows, with what reads and writes it.
+type overlay struct{ *store.Overlay }
 
 // apply carries out a group in one transaction. A member that is refused by its
 // own plan has written nothing and harms nobody; when a statement fails by the
@@ -28,7 +27,7 @@ func (s *Store) apply(ops []verify.Op, errs []error) {
 	switch {
 	case err == nil:
 		for i := range errs {
-			if errors.Is(errs[i], errLater) {
+			if errors.Is(errs[i], store.ErrMissing) {
 				s.alone(m, ops[i:i+1], errs[i:i+1])
 			}
 		}
@@ -44,7 +43,7 @@ func (s *Store) apply(ops []verify.Op, errs []error) {
 // alone carries out one member.
 func (s *Store) alone(m *mark, op []verify.Op, errs []error) {
 	err := s.persist(m, op, errs)
-	if err == nil && errors.Is(errs[0], errLater) { // alone, everything it needs is read
+	if err == nil && errors.Is(errs[0], store.ErrMissing) { // alone, everything it needs is read
 		err = errs[0]
 	}
 	if err != nil {
@@ -133,7 +132,7 @@ func (s *Store) transact(m *mark, ops []verify.Op, errs []error) (closed bool, e
 		return false, fmt.Errorf("read: %w", err)
 	}
 	for i, op := range ops {
-		errs[i] = o.carryOut(op)
+		errs[i] = o.CarryOut(op)
 	}
 	write := &pgx.Batch{}
 	some, err := o.flush(write)
@@ -144,7 +143,7 @@ func (s *Store) transact(m *mark, ops []verify.Op, errs []error) (closed bool, e
 		return false, end(ctx, c)
 	}
 	m.last++
-	write.Queue(setMark, m.writer, m.last, o.now).Exec(exactly(1, errNoMark))
+	write.Queue(setMark, m.writer, m.last, o.Now).Exec(exactly(1, errNoMark))
 	if err := c.SendBatch(ctx, write).Close(); err != nil {
 		return false, fmt.Errorf("write: %w", err)
 	}
@@ -152,30 +151,17 @@ func (s *Store) transact(m *mark, ops []verify.Op, errs []error) (closed bool, e
 }
 
 // read locks and reads what a group needs.
-func (s *Store) read(ctx context.Context, c *pgxpool.Conn, n needs) (*overlay, error) {
+func (s *Store) read(ctx context.Context, c *pgxpool.Conn, n needs) (overlay, error) {
 	b := &pgx.Batch{}
 	o := s.load(b, n)
 	if err := c.SendBatch(ctx, b).Close(); err != nil {
-		return nil, err
+		return o, err
 	}
 	b = &pgx.Batch{}
 	if s.complete(b, n, o) {
 		return o, c.SendBatch(ctx, b).Close()
 	}
 	return o, nil
-}
-
-// carryOut runs a member's plan and takes over what it wants written.
-func (o *overlay) carryOut(op verify.Op) error {
-	st, whole := o.state(op.Need)
-	if !whole {
-		return errLater
-	}
-	w, err := store.RunPlan(op.Plan, st)
-	if err != nil {
-		return err
-	}
-	return o.put(w)
 }
 
 // acquire takes a connection from the pool.

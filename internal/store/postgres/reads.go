@@ -99,7 +99,7 @@ func (s *Store) state(ctx context.Context, queue func(*pgx.Batch) (v, a *pgx.Que
 	if err == nil && st.Verification == nil {
 		err = verify.ErrAbsent
 	}
-	sortAttempts(st.Attempts)
+	store.SortAttempts(st.Attempts)
 	return st, err
 }
 

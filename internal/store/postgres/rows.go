@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -76,10 +74,6 @@ func scanAttempt(r pgx.Rows) (a verify.Attempt, err error) {
 	a.CreatedAt, a.DialledAt, a.AnsweredAt = store.Time(created), store.Time(dialled), store.Time(answered)
 	a.EndedAt, a.RungAt, a.GateAt = store.Time(ended), store.Time(rung), store.Time(gate)
 	return a, err
-}
-
-func sortAttempts(list []verify.Attempt) {
-	slices.SortFunc(list, func(a, b verify.Attempt) int { return cmp.Compare(a.N, b.N) })
 }
 
 // column gives one column of the rows, as an array for unnest.
