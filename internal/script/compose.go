@@ -71,7 +71,7 @@ func Compose(m Message) (Script, error) {
 		s := c.script(try.readouts, try.menu)
 		need := s.Duration()
 		if try.menu {
-			need += total(s.Readout(1))
+			need += s.readoutDuration(1)
 		}
 		if need <= longest {
 			return s, nil
@@ -144,40 +144,46 @@ func (c *composer) checkNames() error {
 	return nil
 }
 
+// usualParts is about how many parts a script has.
+const usualParts = 72
+
 // script lays out the parts.
 func (c *composer) script(readouts int, menu bool) Script {
-	parts := []Part{c.silence(SectionIntro, time.Second)}
-	parts = append(parts, c.intro()...)
+	parts := append(make([]Part, 0, usualParts), c.silence(SectionIntro, time.Second))
+	parts = c.intro(parts)
 	if c.m.Gate != GateNone {
 		parts = append(parts, c.lex.gate(c.m.Gate), c.silence(SectionWarning, 500*time.Millisecond))
 	}
-	parts = append(parts, c.say(SectionWarning, "warning", nil)...)
+	parts = c.say(parts, SectionWarning, "warning", nil)
 	parts = append(parts, c.silence(SectionWarning, 300*time.Millisecond))
 	for n := 1; n <= readouts; n++ {
-		parts = append(parts, c.readout(n)...)
+		parts = c.readout(parts, n)
 	}
 	if menu {
 		parts = append(parts, c.lex.menu())
 	}
-	return Script{Lang: c.lex.Tag, Parts: append(parts, c.say(SectionBye, "bye", nil)...)}
+	return Script{Lang: c.lex.Tag, Parts: c.say(parts, SectionBye, "bye", nil)}
 }
 
 // intro says who calls and, where something is paid, what and to whom.
-func (c *composer) intro() []Part {
-	vars := map[string]Part{
-		"brand": {Kind: KindBrand, Words: c.m.Brand},
-		"payee": {Kind: KindPayee, Words: c.m.Payee},
+func (c *composer) intro(parts []Part) []Part {
+	var vars map[string]Part
+	if c.m.Brand != "" || c.m.payment() != "" {
+		vars = map[string]Part{
+			"brand": {Kind: KindBrand, Words: c.m.Brand},
+			"payee": {Kind: KindPayee, Words: c.m.Payee},
+		}
 	}
 	greeting := "greeting"
 	if c.m.Brand == "" {
 		greeting = "greeting_plain"
 	}
-	parts := c.say(SectionIntro, greeting, vars)
+	parts = c.say(parts, SectionIntro, greeting, vars)
 	if c.m.Amount != nil {
 		vars["amount"] = Part{Kind: KindAmount, Words: c.lex.spoken(*c.m.Amount)}
 	}
 	if name := c.m.payment(); name != "" {
-		parts = append(parts, c.say(SectionIntro, name, vars)...)
+		parts = c.say(parts, SectionIntro, name, vars)
 	}
 	return append(parts, c.silence(SectionIntro, 300*time.Millisecond))
 }
@@ -197,9 +203,9 @@ func (m Message) payment() string {
 
 // readout reads the code for the n-th time: its introduction, a silence, and
 // the digits with silences between them.
-func (c *composer) readout(n int) []Part {
-	phrase := map[int]string{1: "code", 2: "repeat", 3: "once_more"}[n]
-	parts := c.say(SectionReadout, phrase, nil)
+func (c *composer) readout(parts []Part, n int) []Part {
+	begin := len(parts)
+	parts = c.say(parts, SectionReadout, readoutPhrase(n), nil)
 	parts = append(parts, c.silence(SectionReadout, beforeDigits(n)))
 	for i := range len(c.digits) {
 		parts = append(parts, c.lex.digit(c.digits[i], c.m.PlainDigits))
@@ -208,10 +214,21 @@ func (c *composer) readout(n int) []Part {
 		}
 	}
 	parts = append(parts, c.silence(SectionReadout, 500*time.Millisecond))
-	for i := range parts {
-		parts[i].Readout = n
+	for i := range parts[begin:] {
+		parts[begin+i].Readout = n
 	}
 	return parts
+}
+
+// readoutPhrase is what introduces the n-th readout.
+func readoutPhrase(n int) string {
+	switch n {
+	case 1:
+		return "code"
+	case 2:
+		return "repeat"
+	}
+	return "once_more"
 }
 
 // beforeDigits is the silence before the first digit of the n-th readout.
@@ -249,11 +266,12 @@ func (c *composer) silence(s Section, d time.Duration) Part {
 	return Part{Kind: KindSilence, Section: s, Lang: c.lex.Tag, Silence: d}
 }
 
-// say splits a phrase at its variables into parts.
-func (c *composer) say(s Section, name string, vars map[string]Part) []Part {
-	parts := c.lex.split(name, vars)
-	for i := range parts {
-		parts[i].Section = s
+// say splits a phrase at its variables into parts, which it adds.
+func (c *composer) say(parts []Part, s Section, name string, vars map[string]Part) []Part {
+	begin := len(parts)
+	parts = c.lex.split(parts, name, vars)
+	for i := range parts[begin:] {
+		parts[begin+i].Section = s
 	}
 	return parts
 }

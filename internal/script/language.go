@@ -85,8 +85,10 @@ type lexicon struct {
 	languageFile
 	tag     language.Tag
 	carrier string          // Carrier, folded as heard words are
+	carried [10]string      // digit words behind the carrier word, where there is one
 	hear    map[string]byte // digit words, folded, to '0'..'9'
 	custom  map[string]bool // the phrases that are a template's
+	offer   string          // the menu, with its keys named
 }
 
 // catalog is every language by its tag, read once. It panics on a file that is
@@ -169,6 +171,7 @@ func parseLanguage(b []byte) (*lexicon, error) {
 			return nil, fmt.Errorf("parse language: %w", err)
 		}
 	}
+	l.offer = l.menuWords()
 	return l, nil
 }
 
@@ -197,6 +200,11 @@ func (l *lexicon) checkDigits() error {
 		return fmt.Errorf("digits: want 10 words, have %d", len(l.Digits))
 	}
 	l.carrier, l.hear = fold(l.Carrier), make(map[string]byte, 10)
+	for i, w := range l.Digits {
+		if l.carried[i] = w; l.Carrier != "" {
+			l.carried[i] = l.Carrier + " " + w
+		}
+	}
 	for i, w := range l.Digits {
 		if t := tokens(w); len(t) != 1 || t[0].end-t[0].start != len(w) {
 			return fmt.Errorf("digits: %d is not one word", i)

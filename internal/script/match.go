@@ -22,20 +22,20 @@ func Languages() []string { return slices.Sorted(maps.Keys(catalog())) }
 // its speakers understand (en-GB is en). An unknown, malformed or empty tag is
 // an error that names the known ones and does not repeat the input.
 func Match(tag string) (string, error) {
-	unknown := errors.New("language: want one of " + strings.Join(Languages(), ", "))
-	if tag == "" || len(tag) > maxTag {
-		return "", unknown
+	if _, ok := catalog()[tag]; ok {
+		return tag, nil
 	}
-	t, err := language.Parse(tag)
-	if err != nil {
-		return "", unknown
+	if len(tag) > maxTag {
+		tag = "" // which is none
 	}
-	for ; t != language.Und; t = t.Parent() {
-		if _, ok := catalog()[t.String()]; ok {
-			return t.String(), nil
+	if t, err := language.Parse(tag); err == nil {
+		for ; t != language.Und; t = t.Parent() {
+			if _, ok := catalog()[t.String()]; ok {
+				return t.String(), nil
+			}
 		}
 	}
-	return "", unknown
+	return "", errors.New("language: want one of " + strings.Join(Languages(), ", "))
 }
 
 // ForCountry is the language that dominates in a country (ISO 3166-1 alpha-2),

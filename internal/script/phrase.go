@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -12,22 +13,26 @@ import (
 
 // digit is one digit as this language says it.
 func (l *lexicon) digit(d byte, plain bool) Part {
-	words := l.Digits[d-'0']
-	if l.Carrier != "" && !plain {
-		words = l.Carrier + " " + words
+	words := l.carried[d-'0']
+	if plain {
+		words = l.Digits[d-'0']
 	}
 	return Part{Kind: KindDigit, Section: SectionReadout, Lang: l.Tag, Words: words, Digit: d}
 }
 
-// menu is the prompt with its two keys, named by their digit words.
-func (l *lexicon) menu() Part {
-	words := fill(l.Phrases["menu"], map[string]string{
+// menuWords is the prompt with its two keys, named by their digit words.
+func (l *lexicon) menuWords() string {
+	return fill(l.Phrases["menu"], map[string]string{
 		"again":  l.key(KeyAgain[0]),
 		"report": l.key(KeyReport[0]),
 	})
+}
+
+// menu is the prompt that offers keys.
+func (l *lexicon) menu() Part {
 	return Part{
 		Kind: KindMenu, Section: SectionMenu, Lang: l.Tag, Phrase: l.named("menu"),
-		Words: words, After: l.Marks.Space, Again: KeyAgain, Report: KeyReport,
+		Words: l.offer, After: l.Marks.Space, Again: KeyAgain, Report: KeyReport,
 	}
 }
 
@@ -48,31 +53,31 @@ func (l *lexicon) named(name string) string {
 	return name
 }
 
-// split cuts a phrase at its variables. Space and punctuation between a
+// split cuts a phrase at its variables, and adds the pieces to parts. Space and punctuation between a
 // variable and the words beside it become After of the part before them, so a
 // part never consists of punctuation alone.
-func (l *lexicon) split(name string, vars map[string]Part) []Part {
-	var parts []Part
-	pieces := 0
+func (l *lexicon) split(all []Part, name string, vars map[string]Part) []Part {
+	begin, pieces := len(all), 0
 	for rest := l.Phrases[name]; rest != ""; {
 		literal, tail, found := strings.Cut(rest, "{")
 		rest = ""
 		core := literal
-		if len(parts) > 0 {
+		if len(all) > begin {
 			core = strings.TrimLeftFunc(literal, func(r rune) bool { return !speakable(r) })
-			last := &parts[len(parts)-1]
+			last := &all[len(all)-1]
 			last.After = joined(last.Words, literal[:len(literal)-len(core)])
 		}
 		if words := strings.TrimRightFunc(core, unicode.IsSpace); words != "" {
 			pieces++
-			parts = append(parts, Part{Kind: KindSay, Phrase: fmt.Sprintf("%s.%d", name, pieces), Words: words, After: core[len(words):]})
+			all = append(all, Part{Kind: KindSay, Phrase: piece(name, pieces), Words: words, After: core[len(words):]})
 		}
 		if found {
 			var v string
 			v, rest, _ = strings.Cut(tail, "}")
-			parts = append(parts, vars[v])
+			all = append(all, vars[v])
 		}
 	}
+	parts := all[begin:]
 	for i := range parts {
 		parts[i].Lang = l.Tag
 	}
@@ -85,8 +90,11 @@ func (l *lexicon) split(name string, vars map[string]Part) []Part {
 		}
 	}
 	parts[len(parts)-1].After += l.Marks.Space
-	return parts
+	return all
 }
+
+// piece names the n-th piece of a phrase that is cut.
+func piece(name string, n int) string { return name + "." + strconv.Itoa(n) }
 
 // joined is the punctuation after words, less a full stop that would double
 // theirs ("Acme Inc.").
@@ -120,7 +128,7 @@ func ComposeAside(lang string, a Aside) (Script, error) {
 	default:
 		return Script{}, errors.New("compose aside: unknown aside")
 	}
-	parts := catalog()[tag].split(string(a), nil)
+	parts := catalog()[tag].split(nil, string(a), nil)
 	for i := range parts {
 		parts[i].Section = SectionBye
 	}
@@ -151,7 +159,7 @@ func Units(lang string) ([]Part, error) {
 		if name == "menu" || strings.HasPrefix(name, "gate_any") || strings.HasPrefix(name, "gate_screen") {
 			continue
 		}
-		for _, p := range l.split(name, nil) {
+		for _, p := range l.split(nil, name, nil) {
 			if p.Kind == KindSay {
 				units = append(units, p)
 			}

@@ -21,8 +21,8 @@ func (s Script) Duration() time.Duration { return total(s.Parts) }
 
 func total(parts []Part) time.Duration {
 	var d time.Duration
-	for _, p := range parts {
-		d += p.Duration()
+	for i := range parts {
+		d += parts[i].Duration()
 	}
 	return d
 }
@@ -37,6 +37,17 @@ func (s Script) Readout(n int) []Part {
 		}
 	}
 	return parts
+}
+
+// readoutDuration estimates how long the n-th reading of the code lasts.
+func (s Script) readoutDuration(n int) time.Duration {
+	var d time.Duration
+	for i := range s.Parts {
+		if p := &s.Parts[i]; p.Section == SectionReadout && p.Readout == n {
+			d += p.Duration()
+		}
+	}
+	return d
 }
 
 // Readouts counts the readings of the code.

@@ -188,6 +188,7 @@ func (l *lexicon) with(t *Template) (*lexicon, error) {
 	for name, text := range t.Phrases {
 		own.Phrases[name], own.custom[name] = single(text), true
 	}
+	own.offer = own.menuWords()
 	return &own, nil
 }
 

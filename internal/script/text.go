@@ -98,9 +98,19 @@ func upperFirst(s string) string {
 }
 
 // isSentenceEnd tells the marks after which a sentence begins.
-func isSentenceEnd(r rune) bool { return strings.ContainsRune(".!?…。！？।؟", r) }
+func isSentenceEnd(r rune) bool {
+	switch r {
+	case '.', '!', '?', '…', '。', '！', '？', '।', '؟':
+		return true
+	}
+	return false
+}
 
 // isPauseMark tells the marks at which an engine rests.
 func isPauseMark(r rune) bool {
-	return isSentenceEnd(r) || strings.ContainsRune(",;:、，；：،—", r)
+	switch r {
+	case ',', ';', ':', '、', '，', '；', '：', '،', '—':
+		return true
+	}
+	return isSentenceEnd(r)
 }
