@@ -52,7 +52,7 @@ type Held struct {
 // Written is an attempt to be written.
 type Written struct {
 	verify.Attempt
-	Stored bool // it was read: it is in the database
+	Stored bool // it is in the database, with the same beginning: see sameBeginning
 }
 
 // Limit is a row of counters as the group sees it; a zero one was looked for in
@@ -195,6 +195,16 @@ func (o *Overlay) limit(key string, st *verify.State) bool {
 	return ok || key == ""
 }
 
+// LimitKeys names the counters of the verifications that are known to have been
+// pending for a binding.
+func (o *Overlay) LimitKeys(binding []byte) []string {
+	var keys []string
+	for _, id := range o.pending[string(binding)] {
+		keys = append(keys, o.Verifications[id].LimitKey)
+	}
+	return keys
+}
+
 // pendingOf gives the pending verifications of a binding, oldest first.
 func (o *Overlay) pendingOf(need verify.Need) []verify.Group {
 	var out []verify.Group
@@ -255,6 +265,7 @@ func (o *Overlay) putAttempt(a *verify.Attempt) {
 	if _, again := o.Written[a.ID]; !again {
 		written.Stored = at >= 0
 	}
+	written.Stored = written.Stored && at >= 0 && sameBeginning(&list[at], a)
 	o.Written[a.ID] = written
 	list = slices.Clone(list) // which may be what an engine keeps
 	if at >= 0 {
@@ -264,6 +275,12 @@ func (o *Overlay) putAttempt(a *verify.Attempt) {
 	}
 	SortAttempts(list)
 	o.attempts[a.Verification] = list
+}
+
+// sameBeginning says that two states of an attempt differ in what changes only.
+func sameBeginning(a, b *verify.Attempt) bool {
+	return a.Verification == b.Verification && a.Account == b.Account && a.N == b.N && a.Send == b.Send && a.Step == b.Step &&
+		a.Channel == b.Channel && a.CreatedAt.Equal(b.CreatedAt)
 }
 
 // refuse finds what is known already to fail.

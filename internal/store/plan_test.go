@@ -9,30 +9,37 @@ import (
 	"github.com/pincall/pincall/internal/verify"
 )
 
-// TestOnlyCountsLooksAtEveryField changes each field alone: a field that was
+// TestChangeOfLooksAtEveryField changes each field alone: a field that was
 // added to a verification and forgotten here would not be written.
-func TestOnlyCountsLooksAtEveryField(t *testing.T) {
+func TestChangeOfLooksAtEveryField(t *testing.T) {
 	t.Parallel()
 	now, b := Time(1_700_000_000_000_000), []byte("bytes")
 	v := verify.Verification{
 		ID: "id", Account: "acc", NumberIndex: b, NumberSealed: b, Binding: b, Order: b, CodeMAC: b, Sealed: b, TokenHash: b, Context: b,
 		CreatedAt: now, ExpiresAt: now, EndedAt: now, Settings: verify.Settings{Workflow: []account.Step{{Timeout: time.Minute}}},
 	}
-	if !OnlyCounts(v, v) {
+	want := map[string]Change{
+		"Guesses": Counts, "Sends": Counts, "Step": Counts, "ID": Counts,
+		"Status": Progress, "Reason": Progress, "Sealed": Progress, "TokenHash": Progress, "ExpiresAt": Progress, "EndedAt": Progress,
+	}
+	if ChangeOf(&v, &v) != Counts {
 		t.Error("a verification differs from itself")
 	}
-	may := map[string]bool{"Guesses": true, "Sends": true, "Step": true, "ID": true, "Settings": true}
 	each(t, reflect.TypeFor[verify.Verification](), func(i int, name string) {
 		w := v
 		alter(t, reflect.ValueOf(&w).Elem().Field(i))
-		if name != "Settings" && OnlyCounts(v, w) != may[name] {
-			t.Errorf("%s: OnlyCounts is %v", name, !may[name])
+		wanted, ok := want[name]
+		if !ok {
+			wanted = Whole
+		}
+		if got := ChangeOf(&v, &w); name != "Settings" && got != wanted {
+			t.Errorf("%s: the change is %d, want %d", name, got, wanted)
 		}
 	})
 	each(t, reflect.TypeFor[verify.Settings](), func(i int, name string) {
 		w := v
 		alter(t, reflect.ValueOf(&w.Settings).Elem().Field(i))
-		if OnlyCounts(v, w) {
+		if ChangeOf(&v, &w) != Whole {
 			t.Errorf("Settings.%s is not looked at", name)
 		}
 	})

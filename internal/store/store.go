@@ -115,6 +115,8 @@ const maxSettings = 1024
 // concurrent use; the zero value is ready.
 type SettingsCache struct {
 	known map[string]verify.Settings
+	last  verify.Settings // whose text is
+	text  string
 }
 
 // Decode reads what EncodeSettings gave. Callers must not change the elements of
@@ -132,6 +134,18 @@ func (c *SettingsCache) Decode(text string) (verify.Settings, error) {
 	}
 	c.known[text] = s
 	return s, nil
+}
+
+// Encode is EncodeSettings; what was encoded last is not encoded anew.
+func (c *SettingsCache) Encode(s verify.Settings) (string, error) {
+	if c.text != "" && sameSettings(&c.last, &s) {
+		return c.text, nil
+	}
+	text, err := EncodeSettings(s)
+	if err == nil {
+		c.last, c.text = s, text
+	}
+	return text, err
 }
 
 // EncodeSettings gives the stored form of settings.

@@ -25,7 +25,7 @@ func (s *Store) InsertAccount(ctx context.Context, a account.Account, def accoun
 	if err != nil {
 		return fmt.Errorf("insert an account: %w", err)
 	}
-	err = s.write(ctx, func(t *tx) error {
+	err = s.change(ctx, elsewhere, func(t *tx) error {
 		n, err := t.exec(insertAccount, a.ID, a.Name, flag(a.Disabled), at(a.CreatedAt))
 		if err != nil {
 			return err

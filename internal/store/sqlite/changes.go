@@ -33,7 +33,7 @@ const (
 
 // Change carries out one administrative act.
 func (s *Store) Change(ctx context.Context, ch account.Change) error {
-	return s.write(ctx, func(t *tx) error {
+	return s.change(ctx, elsewhere, func(t *tx) error {
 		held, err := t.held(ch)
 		if err != nil {
 			return err
@@ -69,8 +69,10 @@ func (t *tx) held(ch account.Change) (account.Held, error) {
 		}, ch.Account, ch.Key)
 	}
 	if err == nil && len(ch.Once) > 0 {
-		var k *verify.Kept
-		if k, err = t.kept(ch.Account, ch.Once); k != nil {
+		t.group.Reset()
+		t.group.Now = t.now
+		err = t.loadKept(ch.Once)
+		if k := t.group.Answer(verify.Need{Account: ch.Account, Once: ch.Once}); k != nil {
 			h.Once = &account.Kept{Key: k.Key, Body: k.Body, Answer: k.Answer, KeepUntil: k.KeepUntil}
 		}
 	}
@@ -125,8 +127,7 @@ func (t *tx) carryOutChange(acc string, w account.Writes) error {
 		}
 	}
 	if k := w.Once; k != nil {
-		_, err := t.exec(upsertKept, k.Key, acc, blob(k.Body), blob(k.Answer), at(k.KeepUntil), "")
-		return err
+		return t.putKept(verify.Kept{Key: k.Key, Account: acc, Body: k.Body, Answer: k.Answer, KeepUntil: k.KeepUntil})
 	}
 	return nil
 }

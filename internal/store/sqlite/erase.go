@@ -16,8 +16,10 @@ const (
 	// Statistics remember services that were deleted: their counters are still there.
 	selectBrands = `SELECT account, id FROM services WHERE account = ?1 OR ?2 = ''
 		UNION SELECT account, service FROM statistics WHERE account = ?1 OR ?2 = ''`
-	selectFollowed = `SELECT 1 FROM attempts AS a JOIN jobs AS j ON j.subject = a.id JOIN nodes ON nodes.id = j.node
-		WHERE a.verification = ? AND a.state <> 'ended' AND a.channel = 'voice' AND alive_until >= ?`
+	// A call that has left and is not over is worked on as long as there is somebody
+	// who works. One that has not left finds its verification gone.
+	selectFollowed = `SELECT 1 FROM attempts WHERE verification = ? AND state NOT IN ('queued', 'ended') AND channel = 'voice'
+		AND EXISTS (SELECT 1 FROM nodes WHERE alive_until >= ?)`
 
 	selectKeys = `SELECT limit_key, account, number_sealed, binding, order_key, code_mac, context
 		FROM verifications WHERE id = ?`
@@ -80,8 +82,9 @@ func (s *Store) Followed(ctx context.Context, verifications []string) (bool, err
 func (s *Store) Erase(ctx context.Context, e verify.Erasure) (verify.Erased, error) {
 	var did verify.Erased
 	var marks [][]byte
-	err := s.write(ctx, func(t *tx) error {
+	err := s.change(ctx, everything, func(t *tx) error {
 		did, marks = verify.Erased{}, nil
+		t.group.Reset()
 		err := t.erase(e, &did, &marks)
 		t.broken = t.broken || err != nil // something may be deleted already
 		return err
@@ -157,20 +160,20 @@ func (t *tx) eraseOne(id, account string, did *verify.Erased) error {
 
 // eraseLimit deletes a row of counters; of a block, the block alone stays.
 func (t *tx) eraseLimit(key string, forgetBlock bool, did *verify.Erased) error {
-	l, err := t.limit(key)
-	if err != nil || !l.found {
+	if err := t.loadLimit(key); err != nil {
 		return err
 	}
-	if l.row.Blocked && !forgetBlock {
-		t.setLimit(key, guard.Block(guard.Row{}), 0)
-		did.BlocksKept++
+	l := t.group.Limits[key]
+	if l == nil || !l.Found {
 		return nil
 	}
-	// The group may have changed the row without having written it yet: nothing
-	// of that must come back.
-	t.limits[key] = &limit{}
+	if l.Row.Blocked && !forgetBlock {
+		did.BlocksKept++
+		_, err := t.exec(upsertLimit, key, guard.Block(guard.Row{}).Encode(), int64(0))
+		return err
+	}
 	did.Limits++
-	_, err = t.exec(deleteLimit, key)
+	_, err := t.exec(deleteLimit, key)
 	return err
 }
 

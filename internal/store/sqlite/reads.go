@@ -34,8 +34,12 @@ func (s *Store) Read(ctx context.Context, account, id string) (verify.State, err
 	return st, nil
 }
 
-// ReadAttempt gives the verification of an attempt.
+// ReadAttempt gives the verification of an attempt, as this process last committed
+// it.
 func (s *Store) ReadAttempt(ctx context.Context, id string) (verify.State, error) {
+	if k := s.recent.of(id); k != nil {
+		return k.state(s.clock.Micros()), nil
+	}
 	st := verify.State{Now: store.Time(s.clock.Micros())}
 	err := s.snapshot(ctx, func(c *conn) error {
 		var owner string
@@ -119,12 +123,7 @@ func (s *Store) Stops(ctx context.Context, attempts []string) (map[string]string
 // Forget deletes limit rows and kept answers whose time is over.
 func (s *Store) Forget(ctx context.Context) error {
 	for more := true; more; {
-		err := s.write(ctx, func(t *tx) error {
-			// The group's own rows first, or they would come back.
-			if err := t.flush(); err != nil {
-				return err
-			}
-			clear(t.limits)
+		err := s.change(ctx, countsOnly, func(t *tx) error {
 			limits, err := t.exec(forgetLimits, t.now, int64(forgetBatch))
 			if err != nil {
 				return err

@@ -191,7 +191,7 @@ func TestScrubFindsWhatPagesKeep(t *testing.T) {
 	s := openTest(t, Config{Path: path})
 	const mark = "a page has kept this"
 	// A row of another table stands for the page's unused room.
-	if err := s.write(t.Context(), func(x *tx) error {
+	if err := s.change(t.Context(), everything, func(x *tx) error {
 		_, err := x.exec("INSERT INTO meta (name, value) VALUES ('kept', ?)", mark)
 		return err
 	}); err != nil {
@@ -233,7 +233,7 @@ func (s *Store) commitsAndPages(t *testing.T) string {
 func TestBrandsOfDeletedServices(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, Config{})
-	if err := s.write(t.Context(), func(x *tx) error {
+	if err := s.change(t.Context(), everything, func(x *tx) error {
 		_, err := x.exec(`INSERT INTO statistics VALUES ('a', '2026-01-02', 'gone', 'JP', 'sms', 'approved', 'delivered', 1, 0, 1)`)
 		return err
 	}); err != nil {

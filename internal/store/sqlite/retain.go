@@ -38,7 +38,7 @@ const (
 // and counts change together.
 func (s *Store) Retire(ctx context.Context, age time.Duration, n int) (int, error) {
 	var retired int
-	err := s.write(ctx, func(t *tx) error {
+	err := s.change(ctx, everything, func(t *tx) error {
 		ids, counts, err := t.retired(t.now-age.Microseconds(), n)
 		if err != nil {
 			return err

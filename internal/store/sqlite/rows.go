@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"cmp"
-	"errors"
+	"database/sql/driver"
 	"slices"
 
 	"github.com/pincall/pincall/internal/outcome"
@@ -33,14 +33,20 @@ const (
 		token_hash = excluded.token_hash, guesses = excluded.guesses, sends = excluded.sends, step = excluded.step,
 		expires_at = excluded.expires_at, ended_at = excluded.ended_at, context = excluded.context WHERE account = excluded.account`
 	// A guess or a send changes only these, and no index has them.
-	countVerification = `UPDATE verifications SET guesses = ?, sends = ?, step = ? WHERE id = ? AND account = ?`
-	selectPending     = `SELECT n, id FROM verifications WHERE status = 'pending' AND binding = ? AND account = ?`
+	countVerification = `UPDATE verifications SET guesses = ?, sends = ?, step = ? WHERE id = ?`
+	// An end changes these.
+	endVerification = `UPDATE verifications SET status = ?, reason = ?, sealed = ?, token_hash = ?, guesses = ?, sends = ?, step = ?,
+		expires_at = ?, ended_at = ? WHERE id = ?`
+	selectPending = `SELECT id FROM verifications WHERE status = 'pending' AND binding = ?`
 
 	attemptColumns = `id, verification, account, n, send, step, channel, route, state, ref, outcome, reason, may_have_rung,
 		fault, permanent, gate, ungated, screen, gate_passed, readouts, stop, created_at, dialled_at, answered_at, ended_at,
 		rung_at, gate_at`
 	selectAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE verification = ?`
-	upsertAttempt  = `INSERT INTO attempts (` + attemptColumns + `)
+	updateAttempt  = `UPDATE attempts SET route = ?, state = ?, ref = ?, outcome = ?, reason = ?, may_have_rung = ?, fault = ?,
+		permanent = ?, gate = ?, ungated = ?, screen = ?, gate_passed = ?, readouts = ?, stop = ?, dialled_at = ?, answered_at = ?,
+		ended_at = ?, rung_at = ?, gate_at = ? WHERE id = ?`
+	upsertAttempt = `INSERT INTO attempts (` + attemptColumns + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET n = excluded.n, send = excluded.send, step = excluded.step,
 		channel = excluded.channel, route = excluded.route, state = excluded.state, ref = excluded.ref,
@@ -50,9 +56,6 @@ const (
 		created_at = excluded.created_at, dialled_at = excluded.dialled_at, answered_at = excluded.answered_at,
 		ended_at = excluded.ended_at, rung_at = excluded.rung_at, gate_at = excluded.gate_at WHERE account = excluded.account AND verification = excluded.verification`
 )
-
-// errForeign says that a plan would overwrite another account's row.
-var errForeign = errors.New("sqlite: the id belongs to another account")
 
 // verification reads one; account "" is any. verify.ErrAbsent.
 func verification(c *conn, account, id string) (*verify.Verification, error) {
@@ -99,39 +102,48 @@ func attemptsOf(c *conn, id string) ([]verify.Attempt, error) {
 	return out, err
 }
 
-// putVerification inserts or replaces one.
-func (t *tx) putVerification(v *verify.Verification) error {
-	seen := slices.IndexFunc(t.seen, func(s verify.Verification) bool { return s.ID == v.ID })
-	if seen >= 0 {
-		before := t.seen[seen]
-		t.seen[seen] = *v
-		if store.OnlyCounts(before, *v) {
-			_, err := t.exec(countVerification, int64(v.Guesses), int64(v.Sends), int64(v.Step), v.ID, v.Account)
-			return err
+// putVerification inserts, changes or replaces one.
+func (t *tx) putVerification(h *store.Held) error {
+	v := &h.Verification
+	if h.Stored != nil {
+		switch store.ChangeOf(h.Stored, v) {
+		case store.Counts:
+			return t.one(countVerification, int64(v.Guesses), int64(v.Sends), int64(v.Step), v.ID)
+		case store.Progress:
+			return t.one(endVerification, string(v.Status), v.Reason, blob(v.Sealed), blob(v.TokenHash), int64(v.Guesses), int64(v.Sends),
+				int64(v.Step), at(v.ExpiresAt), at(v.EndedAt), v.ID)
 		}
 	}
-	settings, err := store.EncodeSettings(v.Settings)
+	settings, err := t.settings.Encode(v.Settings)
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(upsertVerification, v.ID, v.Account, v.Service, v.Purpose, blob(v.NumberIndex), blob(v.NumberSealed),
+	return t.one(upsertVerification, v.ID, v.Account, v.Service, v.Purpose, blob(v.NumberIndex), blob(v.NumberSealed),
 		v.Country, v.Prefix, v.LimitKey, blob(v.Binding), blob(v.Order), v.KeyID, blob(v.CodeMAC), at(v.CreatedAt), settings,
 		string(v.Status), v.Reason, blob(v.Sealed), blob(v.TokenHash), int64(v.Guesses), int64(v.Sends), int64(v.Step),
 		at(v.ExpiresAt), at(v.EndedAt), blob(v.Context))
+}
+
+// one runs a statement that must change a row; where it changes none, the row is
+// another account's.
+func (t *tx) one(sql string, args ...driver.Value) error {
+	n, err := t.exec(sql, args...)
 	if err == nil && n == 0 {
-		err = errForeign
+		err = store.ErrForeign
 	}
 	return err
 }
 
-// putAttempt inserts or replaces one.
-func (t *tx) putAttempt(a *verify.Attempt) error {
-	n, err := t.exec(upsertAttempt, a.ID, a.Verification, a.Account, int64(a.N), int64(a.Send), int64(a.Step),
+// putAttempt inserts, changes or replaces one. What it was begun with does not
+// change.
+func (t *tx) putAttempt(a store.Written) error {
+	if a.Stored {
+		return t.one(updateAttempt, a.Route, string(a.State), a.Ref, string(a.Outcome), a.Reason, flag(a.MayHaveRung),
+			string(a.Fault), flag(a.Permanent), string(a.Gate), flag(a.Ungated), blob(a.Screen), flag(a.GatePassed), int64(a.Readouts), a.Stop,
+			at(a.DialledAt), at(a.AnsweredAt), at(a.EndedAt), at(a.RungAt), at(a.GateAt), a.ID)
+	}
+	return t.one(upsertAttempt, a.ID, a.Verification, a.Account, int64(a.N), int64(a.Send), int64(a.Step),
 		string(a.Channel), a.Route, string(a.State), a.Ref, string(a.Outcome), a.Reason, flag(a.MayHaveRung),
 		string(a.Fault), flag(a.Permanent), string(a.Gate), flag(a.Ungated), blob(a.Screen), flag(a.GatePassed), int64(a.Readouts), a.Stop,
 		at(a.CreatedAt), at(a.DialledAt), at(a.AnsweredAt), at(a.EndedAt), at(a.RungAt), at(a.GateAt))
-	if err == nil && n == 0 {
-		err = errForeign
-	}
-	return err
 }

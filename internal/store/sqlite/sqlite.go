@@ -33,10 +33,12 @@ type Config struct {
 // Store is a verify.Store, a jobs.Queue and an account.Store. Safe for
 // concurrent use.
 type Store struct {
-	path   string
-	traces traces // of what was erased and not scrubbed yet
-	clock  *store.Clock
-	writer *store.Writer[change]
+	path    string
+	traces  traces // of what was erased and not scrubbed yet
+	clock   *store.Clock
+	writer  *store.Writer[member]
+	recent  *recent
+	backlog *backlog
 	// w is used by the writer's goroutine alone, once Open is done.
 	w       *tx
 	readers chan *conn
@@ -74,7 +76,10 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, clock: store.NewClock(cfg.Now), readers: make(chan *conn, readers), done: make(chan struct{})}
+	s := &Store{
+		path: path, clock: store.NewClock(cfg.Now), readers: make(chan *conn, readers), done: make(chan struct{}),
+		recent: newRecent(), backlog: newBacklog(),
+	}
 	defer func() {
 		if err != nil {
 			s.closeConns()
@@ -84,8 +89,11 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.w = &tx{conn: w, clock: s.clock, limits: make(map[string]*limit)}
+	s.w = &tx{conn: w, clock: s.clock, group: store.NewOverlay(), recent: s.recent, backlog: s.backlog}
 	if err := migrate(w); err != nil {
+		return nil, err
+	}
+	if err := s.backlog.read(w); err != nil {
 		return nil, err
 	}
 	if err := checkKeys(w, cfg.KeyCheck); err != nil {
@@ -176,9 +184,11 @@ func (s *Store) snapshot(ctx context.Context, f func(*conn) error) error {
 	})
 }
 
-// change is a piece of work for the writer. An error of its own must come before
-// its first write, or the group is done again one by one.
+// change is a piece of work for the writer, in a transaction of its own.
 type change func(*tx) error
 
-// write has a change carried out durably.
-func (s *Store) write(ctx context.Context, f change) error { return s.writer.Do(ctx, f) }
+// change has a change carried out durably. scope is what it touches of the rows
+// that are known in memory as well.
+func (s *Store) change(ctx context.Context, scope scope, f change) error {
+	return s.writer.Do(ctx, member{change: f, scope: scope})
+}

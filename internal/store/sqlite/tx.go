@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/pincall/pincall/internal/guard"
 	"github.com/pincall/pincall/internal/store"
 	"github.com/pincall/pincall/internal/verify"
 )
@@ -15,76 +14,175 @@ import (
 type tx struct {
 	*conn
 	clock   *store.Clock
-	commits atomic.Int64 // of groups that wrote something
-	// limits are the rows read or written by the group so far: an account's row
-	// is needed by each of its members, and read and written once.
-	limits map[string]*limit
+	commits atomic.Int64 // of transactions that wrote something
+	recent  *recent
+	backlog *backlog
+	version int64 // of the file's content, as it was at the last look: see notice
+
+	group *store.Overlay // of operations
+	ahead ahead          // what the group does to the backlog
 	// Of the change in hand.
-	now    int64                 // microseconds
-	seen   []verify.Verification // as they are stored, of those that were read
+	now    int64 // microseconds
 	wrote  bool
 	broken bool // a statement failed: SQLite may have ended the transaction
 }
 
-// limit is a row as the group sees it.
-type limit struct {
-	row   guard.Row
-	keep  int64 // microseconds
-	found bool
-	dirty bool
+// member is a piece of work for the writer: an operation, or a change of another
+// kind, which gets a transaction of its own.
+type member struct {
+	op     verify.Op
+	change change // nil: op
+	scope  scope  // of the change
 }
+
+// scope says which rows a change may have touched that are known in memory, too.
+type scope int
+
+const (
+	elsewhere  scope = iota // none
+	countsOnly              // limits
+	everything
+)
 
 // errUndone says that a group was rolled back and nothing of it happened.
 var errUndone = errors.New("sqlite: the group was undone")
 
-// apply carries out a group in one transaction. A change that is refused by its
-// own plan has written nothing and harms nobody, so there are no savepoints;
-// when something else goes wrong the group is undone and each change is carried
-// out alone.
-func (t *tx) apply(group []change, errs []error) {
-	if !errors.Is(t.together(group, errs), errUndone) {
-		return
-	}
-	for i := range group {
-		// Alone, what went wrong is in errs.
-		_ = t.together(group[i:i+1], errs[i:i+1])
+// apply carries out a group: operations that stand together in one transaction. An
+// operation that is refused by its own plan has written nothing and harms nobody,
+// so there are no savepoints; when something else goes wrong the transaction is
+// undone and each operation is carried out alone.
+func (t *tx) apply(group []member, errs []error) {
+	for i := 0; i < len(group); {
+		if group[i].change != nil {
+			errs[i] = t.alone(group[i])
+			i++
+			continue
+		}
+		n := i + 1
+		for n < len(group) && group[n].change == nil {
+			n++
+		}
+		if errors.Is(t.together(group[i:n], errs[i:n]), errUndone) {
+			for k := i; k < n; k++ {
+				// Alone, what went wrong is in errs.
+				_ = t.together(group[k:k+1], errs[k:k+1])
+			}
+		}
+		i = n
 	}
 }
 
-// together carries out changes in one transaction. errUndone when they must be
+// together carries out operations in one transaction. errUndone when they must be
 // carried out one by one; errs is then to be ignored.
-func (t *tx) together(group []change, errs []error) error {
-	clear(t.limits)
-	wrote := false
-	if _, err := t.conn.exec("BEGIN IMMEDIATE"); err != nil {
+func (t *tx) together(ops []member, errs []error) error {
+	t.group.Reset()
+	if err := t.begin(); err != nil {
 		return t.failed(errs, err)
 	}
-	for i, f := range group {
-		t.now, t.wrote, t.broken, t.seen = t.clock.Micros(), false, false, t.seen[:0]
-		errs[i] = f(t)
-		wrote = wrote || t.wrote
-		if !t.broken && (errs[i] == nil || !t.wrote) {
-			continue
+	for i := range ops {
+		t.group.Now = t.clock.Micros()
+		t.group.Clock = t.group.Now
+		errs[i] = t.load(ops[i].op.Need)
+		if errs[i] == nil {
+			errs[i] = t.group.CarryOut(ops[i].op)
 		}
-		t.rollback()
-		if len(group) > 1 {
-			return errUndone
+		if t.broken {
+			return t.undo(ops)
 		}
-		return nil
 	}
-	t.wrote = false
-	err := t.flush()
-	if err == nil {
-		_, err = t.conn.exec("COMMIT")
+	if err := t.flush(); err != nil {
+		errs[0] = err
+		return t.undo(ops)
 	}
-	if err != nil {
+	if _, err := t.conn.exec("COMMIT"); err != nil {
 		t.rollback()
 		return t.failed(errs, err)
 	}
-	if wrote || t.wrote {
+	if t.wrote {
 		t.commits.Add(1)
 	}
+	t.publish()
 	return nil
+}
+
+// undo ends a transaction in which a statement failed.
+func (t *tx) undo(ops []member) error {
+	t.rollback()
+	if len(ops) > 1 {
+		return errUndone
+	}
+	return nil
+}
+
+// publish has everybody know what was committed.
+func (t *tx) publish() {
+	for id, h := range t.group.Verifications {
+		t.recent.put(h.Verification, t.group.Attempts(id))
+	}
+	for key, l := range t.group.Limits {
+		if l.Found {
+			t.recent.putLimit(key, l)
+		}
+	}
+	t.backlog.commit(&t.ahead, t.clock.Micros())
+}
+
+// alone carries out a change in a transaction of its own.
+func (t *tx) alone(m member) error {
+	if err := t.begin(); err != nil {
+		return err
+	}
+	t.now = t.clock.Micros()
+	err := m.change(t)
+	if t.broken || err != nil {
+		t.rollback()
+		return err
+	}
+	if _, err := t.conn.exec("COMMIT"); err != nil {
+		t.rollback()
+		return fmt.Errorf("transaction: %w", err)
+	}
+	if t.wrote {
+		t.commits.Add(1)
+	}
+	switch {
+	case m.scope == everything && t.wrote:
+		return t.lookAgain()
+	case m.scope == countsOnly:
+		t.recent.forgetLimits()
+	}
+	return nil
+}
+
+// begin begins a transaction.
+func (t *tx) begin() error {
+	t.wrote, t.broken = false, false
+	if _, err := t.conn.exec("BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("transaction: %w", err)
+	}
+	err := t.notice()
+	if err != nil {
+		t.rollback()
+	}
+	return err
+}
+
+// notice finds out whether another process has written, a command beside the
+// server: nothing that is known may be older than the transaction.
+func (t *tx) notice() error {
+	version := t.version
+	err := t.query("PRAGMA data_version", func(r *row) error { version = r.int64(); return nil })
+	if err != nil || version == t.version {
+		return err
+	}
+	t.version = version
+	return t.lookAgain()
+}
+
+// lookAgain forgets what is known, and reads anew which jobs there are.
+func (t *tx) lookAgain() error {
+	t.recent.forget()
+	return t.backlog.read(t.conn)
 }
 
 // failed gives everyone the error: what a plan was refused for may have been
@@ -99,7 +197,10 @@ func (t *tx) failed(errs []error, err error) error {
 
 // rollback ends the transaction; SQLite may have done so already, and then
 // refuses.
-func (t *tx) rollback() { _, _ = t.conn.exec("ROLLBACK") }
+func (t *tx) rollback() {
+	_, _ = t.conn.exec("ROLLBACK")
+	t.backlog.undo(&t.ahead)
+}
 
 func (t *tx) exec(sql string, args ...driver.Value) (int64, error) {
 	n, err := t.conn.exec(sql, args...)
@@ -112,48 +213,4 @@ func (t *tx) query(sql string, each func(*row) error, args ...driver.Value) erro
 	err := t.conn.query(sql, each, args...)
 	t.broken = t.broken || err != nil
 	return err
-}
-
-const (
-	selectLimit = `SELECT counts, keep_until FROM limits WHERE key = ?`
-	upsertLimit = `INSERT INTO limits (key, counts, keep_until) VALUES (?, ?, ?)
-		ON CONFLICT (key) DO UPDATE SET counts = excluded.counts, keep_until = excluded.keep_until`
-)
-
-// limit gives a row as it is after the changes before this one.
-func (t *tx) limit(key string) (*limit, error) {
-	if l, ok := t.limits[key]; ok {
-		return l, nil
-	}
-	l := &limit{}
-	err := t.query(selectLimit, func(r *row) (err error) {
-		l.found = true
-		l.row, err = guard.DecodeRow(r.bytes())
-		l.keep = r.int64()
-		return err
-	}, key)
-	if err != nil {
-		return nil, err
-	}
-	t.limits[key] = l
-	return l, nil
-}
-
-// setLimit replaces a row; flush writes it.
-func (t *tx) setLimit(key string, r guard.Row, keep int64) {
-	t.limits[key] = &limit{row: r, keep: keep, found: true, dirty: true}
-}
-
-// flush writes the rows that were changed.
-func (t *tx) flush() error {
-	for key, l := range t.limits {
-		if !l.dirty {
-			continue
-		}
-		if _, err := t.exec(upsertLimit, key, l.row.Encode(), l.keep); err != nil {
-			return err
-		}
-		l.dirty = false
-	}
-	return nil
 }

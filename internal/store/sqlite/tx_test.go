@@ -5,40 +5,45 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/verify"
 )
 
 // TestFailedCommit makes a COMMIT fail by a foreign key that is checked only
-// then: everyone in the group is told, nothing is written, and the next group
-// works.
+// then: everyone in the group is told, nothing is written or known, and the next
+// group works.
 func TestFailedCommit(t *testing.T) {
 	t.Parallel()
-	s := openTest(t, Config{})
+	ctx, s := t.Context(), openTest(t, Config{})
 	good, refused := sampleStart(s.clock), errors.New("refused")
-	group := []change{
-		func(t *tx) error { return t.putVerification(&good.v) },
-		func(*tx) error { return refused },
-		func(t *tx) error {
-			if _, err := t.exec("PRAGMA defer_foreign_keys = ON"); err != nil {
-				return err
-			}
-			return t.putKey("no such account", account.Key{ID: "k"})
-		},
+	if err := s.change(ctx, everything, func(t *tx) error {
+		return runScript(t.conn, `CREATE TABLE late (account TEXT REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED);
+			CREATE TRIGGER late AFTER INSERT ON verifications BEGIN INSERT INTO late VALUES ('nobody'); END`)
+	}); err != nil {
+		t.Fatal(err)
 	}
+	group := []member{{op: good.op()}, {op: verify.Op{Plan: func(verify.State) (verify.Writes, error) { return verify.Writes{}, refused }}}}
 	errs := make([]error, len(group))
-	// The writer's goroutine is idle: nothing was given to it yet.
+	// The writer's goroutine is idle: nothing else was given to it.
 	s.w.apply(group, errs)
 	for i, err := range errs {
 		if err == nil || errors.Is(err, refused) {
 			t.Errorf("member %d got the answer %v", i, err)
 		}
 	}
-	if _, err := s.Read(t.Context(), good.v.Account, good.v.ID); !errors.Is(err, verify.ErrAbsent) {
+	if _, err := s.Read(ctx, good.v.Account, good.v.ID); !errors.Is(err, verify.ErrAbsent) {
 		t.Errorf("after the failed commit the read gave %v", err)
 	}
-	if err := s.Do(t.Context(), good.op()); err != nil {
+	if _, err := s.ReadAttempt(ctx, good.a.ID); !errors.Is(err, verify.ErrAbsent) {
+		t.Errorf("after the failed commit the attempt gave %v", err)
+	}
+	if due, waiting, _ := s.Depth(ctx); due+waiting != 0 {
+		t.Errorf("%d jobs are left of it", due+waiting)
+	}
+	if err := s.change(ctx, everything, func(t *tx) error { return runScript(t.conn, "DROP TRIGGER late") }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Do(ctx, good.op()); err != nil {
 		t.Errorf("the next group: %v", err)
 	}
 }

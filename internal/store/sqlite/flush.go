@@ -1,0 +1,87 @@
+package sqlite
+
+import (
+	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/store"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+const (
+	upsertLimit = `INSERT INTO limits (key, counts, keep_until) VALUES (?, ?, ?)
+		ON CONFLICT (key) DO UPDATE SET counts = excluded.counts, keep_until = excluded.keep_until`
+	upsertKept = `INSERT INTO once (key, account, body, answer, keep_until, verification) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (key) DO UPDATE SET account = excluded.account, body = excluded.body, answer = excluded.answer,
+		keep_until = excluded.keep_until, verification = excluded.verification`
+	insertJob = `INSERT INTO jobs (id, kind, subject, order_key, due_at) VALUES (?, ?, ?, ?, ?)`
+	deleteJob = `DELETE FROM jobs WHERE id = ?`
+)
+
+// flush writes what the group's operations want written, each row once, in the
+// order of keys.
+func (t *tx) flush() error {
+	o := t.group
+	for _, id := range store.Sorted(o.Verifications) {
+		if h := o.Verifications[id]; h.Dirty {
+			if err := t.putVerification(h); err != nil {
+				return err
+			}
+		}
+	}
+	for _, id := range store.Sorted(o.Written) {
+		if err := t.putAttempt(o.Written[id]); err != nil {
+			return err
+		}
+	}
+	for _, key := range store.Sorted(o.Limits) {
+		if l := o.Limits[key]; l.Dirty {
+			if _, err := t.exec(upsertLimit, key, l.Row.Encode(), l.Keep); err != nil {
+				return err
+			}
+		}
+	}
+	for _, k := range o.Once {
+		if k.Dirty {
+			if err := t.putKept(k.Kept); err != nil {
+				return err
+			}
+		}
+	}
+	return t.flushJobs()
+}
+
+// putKept inserts or replaces a kept answer.
+func (t *tx) putKept(k verify.Kept) error {
+	_, err := t.exec(upsertKept, k.Key, k.Account, blob(k.Body), blob(k.Answer), at(k.KeepUntil), k.Verification)
+	return err
+}
+
+// flushJobs deletes and writes jobs, and notes what that means for the backlog
+// once it is committed.
+func (t *tx) flushJobs() error {
+	o := t.group
+	if len(o.Drop) > 0 {
+		t.backlog.drop(o.Drop, &t.ahead)
+	}
+	for _, j := range t.ahead.dropped {
+		if _, err := t.exec(deleteJob, j.id); err != nil {
+			return err
+		}
+	}
+	for _, l := range o.Finished {
+		if !t.backlog.held(l) {
+			return jobs.ErrLeaseLost
+		}
+		if _, err := t.exec(deleteJob, l.Job); err != nil {
+			return err
+		}
+		t.ahead.finished = append(t.ahead.finished, l.Job)
+	}
+	for i := range o.NewJobs {
+		j := t.backlog.number(&o.NewJobs[i])
+		if _, err := t.exec(insertJob, j.id, string(j.kind), j.subject, blob([]byte(j.order)), j.due); err != nil {
+			return err
+		}
+		t.ahead.added = append(t.ahead.added, j)
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package sqlite
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/pincall/pincall/internal/store"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// recentRows is how many verifications, and how many rows of counters, are kept in
+// mind: some seconds of the greatest load, and 20 MB.
+const recentRows = 12_000
+
+// recent is what the last transactions have written or read, as it was committed:
+// what a delivery or a guess needs next is mostly there. Only this process writes
+// the file while it works, and it finds out where another has (see notice). Safe
+// for concurrent use.
+type recent struct {
+	mu     sync.Mutex
+	all    window[*known]
+	owners map[string]string // verifications, by attempt
+	limits window[store.Limit]
+}
+
+// known is a verification as it is stored, with its attempts. It is never changed.
+type known struct {
+	v        verify.Verification
+	attempts []verify.Attempt // oldest first
+}
+
+func newRecent() *recent {
+	r := &recent{}
+	r.forget()
+	return r
+}
+
+// forget empties it.
+func (r *recent) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all, r.limits, r.owners = newWindow[*known](), newWindow[store.Limit](), make(map[string]string)
+}
+
+// forgetLimits drops the counters.
+func (r *recent) forgetLimits() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.limits = newWindow[store.Limit]()
+}
+
+// put keeps a verification with its attempts.
+func (r *recent) put(v verify.Verification, attempts []verify.Attempt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range attempts {
+		r.owners[a.ID] = v.ID
+	}
+	if old := r.all.put(v.ID, &known{v, attempts}); old != nil {
+		for _, a := range old.attempts {
+			delete(r.owners, a.ID)
+		}
+	}
+}
+
+// get gives a verification; nil: it is not known.
+func (r *recent) get(id string) *known {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all.rows[id]
+}
+
+// of gives the verification of an attempt.
+func (r *recent) of(attempt string) *known {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all.rows[r.owners[attempt]]
+}
+
+// putLimit keeps a row of counters.
+func (r *recent) putLimit(key string, l *store.Limit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.limits.put(key, store.Limit{Row: l.Row, Keep: l.Keep, Found: true, Stored: true})
+}
+
+// limit gives a row of counters.
+func (r *recent) limit(key string) (store.Limit, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l, ok := r.limits.rows[key]
+	return l, ok
+}
+
+// state is what is known of an attempt's verification, for a reader to keep.
+func (k *known) state(now int64) verify.State {
+	v := k.v
+	return verify.State{Now: store.Time(now), Verification: &v, Attempts: slices.Clone(k.attempts)}
+}
+
+// window holds the rows that were put last, by key.
+type window[V any] struct {
+	rows map[string]V
+	keys []string // in the order in which they came; a ring once it is full
+	next int
+}
+
+func newWindow[V any]() window[V] { return window[V]{rows: make(map[string]V)} }
+
+// put keeps a row and gives the one that has to go for a new one: the oldest.
+func (w *window[V]) put(key string, row V) (gone V) {
+	if _, ok := w.rows[key]; ok {
+		w.rows[key] = row
+		return gone
+	}
+	w.rows[key] = row
+	if len(w.keys) < recentRows {
+		w.keys = append(w.keys, key)
+		return gone
+	}
+	oldest := w.keys[w.next]
+	gone = w.rows[oldest]
+	delete(w.rows, oldest)
+	w.keys[w.next] = key
+	w.next = (w.next + 1) % recentRows
+	return gone
+}
