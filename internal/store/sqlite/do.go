@@ -85,15 +85,7 @@ func (t *tx) loadOne(id string) error {
 
 // loadPending loads the pending verifications of a binding.
 func (t *tx) loadPending(binding []byte) error {
-	var ids []string
-	err := t.query(selectPending, func(r *row) error {
-		ids = append(ids, r.text())
-		return nil
-	}, binding)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
+	for _, id := range t.bindings[keyOf(binding)] {
 		if err := t.loadOne(id); err != nil {
 			return err
 		}

@@ -63,6 +63,15 @@ func (r *recent) put(v verify.Verification, attempts []verify.Attempt) {
 	}
 }
 
+// drop forgets some verifications.
+func (r *recent) drop(ids []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range ids {
+		delete(r.all.rows, id)
+	}
+}
+
 // get gives a verification; nil: it is not known.
 func (r *recent) get(id string) *known {
 	r.mu.Lock()

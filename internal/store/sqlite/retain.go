@@ -38,7 +38,7 @@ const (
 // and counts change together.
 func (s *Store) Retire(ctx context.Context, age time.Duration, n int) (int, error) {
 	var retired int
-	err := s.change(ctx, everything, func(t *tx) error {
+	err := s.change(ctx, elsewhere, func(t *tx) error {
 		ids, counts, err := t.retired(t.now-age.Microseconds(), n)
 		if err != nil {
 			return err
@@ -57,6 +57,7 @@ func (s *Store) Retire(ctx context.Context, age time.Duration, n int) (int, erro
 				return err
 			}
 		}
+		t.recent.drop(ids)
 		for k, c := range counts {
 			_, err := t.exec(addStatistics, k.Account, k.Day, k.Service, k.Country, k.Channel, string(k.Status), k.Outcome,
 				c.Sends, c.Guesses, c.N)

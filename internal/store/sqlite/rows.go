@@ -22,7 +22,7 @@ const (
 	selectVerification = `SELECT ` + verificationColumns + ` FROM verifications WHERE id = ? AND account = ?`
 	selectAnyones      = `SELECT ` + verificationColumns + ` FROM verifications WHERE id = ?`
 	// What a verification was started with changes only where it is replaced as
-	// a whole; the index on binding is touched then.
+	// a whole.
 	upsertVerification = `INSERT INTO verifications (` + verificationColumns + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET service = excluded.service, purpose = excluded.purpose,
@@ -37,7 +37,6 @@ const (
 	// An end changes these.
 	endVerification = `UPDATE verifications SET status = ?, reason = ?, sealed = ?, token_hash = ?, guesses = ?, sends = ?, step = ?,
 		expires_at = ?, ended_at = ? WHERE id = ?`
-	selectPending = `SELECT id FROM verifications WHERE status = 'pending' AND binding = ?`
 
 	attemptColumns = `id, verification, account, n, send, step, channel, route, state, ref, outcome, reason, may_have_rung,
 		fault, permanent, gate, ungated, screen, gate_passed, readouts, stop, created_at, dialled_at, answered_at, ended_at,

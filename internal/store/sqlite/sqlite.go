@@ -93,7 +93,7 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err := migrate(w); err != nil {
 		return nil, err
 	}
-	if err := s.backlog.read(w); err != nil {
+	if err := s.w.lookAgain(); err != nil {
 		return nil, err
 	}
 	if err := checkKeys(w, cfg.KeyCheck); err != nil {

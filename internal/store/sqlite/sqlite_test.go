@@ -216,7 +216,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, Config{})
 	for _, sql := range []string{
-		selectVerification, selectPending, selectAttempts, selectAttemptOwner, selectToken, selectOverdue, selectStop,
+		selectVerification, selectAttempts, selectAttemptOwner, selectToken, selectOverdue, selectStop,
 		selectLimit, selectKept, forgetLimits, forgetOnce, deleteJob, beatNode, updateAttempt, countVerification, endVerification,
 		selectServices + ` AND id = ?`, selectServices + ` AND is_default = 1`, deleteService, selectInUse, selectEntries,
 	} {

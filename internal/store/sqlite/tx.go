@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"crypto/rand"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -17,10 +18,13 @@ type tx struct {
 	commits atomic.Int64 // of transactions that wrote something
 	recent  *recent
 	backlog *backlog
-	version int64 // of the file's content, as it was at the last look: see notice
+	version int64  // of the file's content, as it was at the last look: see notice
+	erased  string // the last erasure that is known of
+	stale   bool   // there was one in this process
 
-	group *store.Overlay // of operations
-	ahead ahead          // what the group does to the backlog
+	bindings bindings
+	group    *store.Overlay // of operations
+	ahead    ahead          // what the group does to the backlog
 	// Of the change in hand.
 	now    int64 // microseconds
 	wrote  bool
@@ -118,6 +122,9 @@ func (t *tx) undo(ops []member) error {
 func (t *tx) publish() {
 	for id, h := range t.group.Verifications {
 		t.recent.put(h.Verification, t.group.Attempts(id))
+		if h.Dirty {
+			t.bindings.note(&h.Verification)
+		}
 	}
 	for key, l := range t.group.Limits {
 		if l.Found {
@@ -134,6 +141,10 @@ func (t *tx) alone(m member) error {
 	}
 	t.now = t.clock.Micros()
 	err := m.change(t)
+	if m.scope == everything && err == nil && t.wrote {
+		t.stale = true
+		_, err = t.exec(noteErasure, rand.Text())
+	}
 	if t.broken || err != nil {
 		t.rollback()
 		return err
@@ -145,11 +156,11 @@ func (t *tx) alone(m member) error {
 	if t.wrote {
 		t.commits.Add(1)
 	}
-	switch {
-	case m.scope == everything && t.wrote:
-		return t.lookAgain()
-	case m.scope == countsOnly:
+	switch m.scope {
+	case countsOnly:
 		t.recent.forgetLimits()
+	case everything:
+		t.recent.forget()
 	}
 	return nil
 }
@@ -167,21 +178,38 @@ func (t *tx) begin() error {
 	return err
 }
 
-// notice finds out whether another process has written, a command beside the
-// server: nothing that is known may be older than the transaction.
+const (
+	noteErasure   = `INSERT INTO meta (name, value) VALUES ('erased', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+	selectErasure = `SELECT value FROM meta WHERE name = 'erased'`
+)
+
+// notice finds out whether rows that are known here have been erased, by this
+// process or by a command beside it: nothing that is known may be older than the
+// transaction. The version that SQLite tells moves on with every writer, with an
+// emptied log, too.
 func (t *tx) notice() error {
-	version := t.version
+	version, erased := t.version, t.erased
 	err := t.query("PRAGMA data_version", func(r *row) error { version = r.int64(); return nil })
-	if err != nil || version == t.version {
+	if err == nil && (version != t.version || t.stale) {
+		err = t.query(selectErasure, func(r *row) error { erased = r.text(); return nil })
+	}
+	if err != nil {
 		return err
 	}
-	t.version = version
+	t.version, t.stale = version, false
+	if erased == t.erased {
+		return nil
+	}
+	t.erased = erased
 	return t.lookAgain()
 }
 
-// lookAgain forgets what is known, and reads anew which jobs there are.
+// lookAgain forgets what is known, and reads anew what is worked on.
 func (t *tx) lookAgain() error {
 	t.recent.forget()
+	if err := t.bindings.read(t.conn); err != nil {
+		return err
+	}
 	return t.backlog.read(t.conn)
 }
 

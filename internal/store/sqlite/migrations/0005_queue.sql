@@ -11,3 +11,6 @@ CREATE TABLE queue (
 INSERT INTO queue SELECT id, kind, subject, order_key, due_at FROM jobs;
 DROP TABLE jobs;
 ALTER TABLE queue RENAME TO jobs;
+
+-- The process that works on the file knows the pending verifications of a binding.
+DROP INDEX verifications_binding;
