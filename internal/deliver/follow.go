@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/pincall/pincall/internal/carrier"
@@ -88,9 +89,10 @@ func (w *Worker) settle(ctx context.Context, d *verify.Delivery, e outcome.Endin
 		return
 	}
 	w.cfg.Observe.ended(*d, e)
-	w.cfg.Log.Info("attempt ended", "attempt", d.Attempt.ID, "verification", d.Verification.ID,
-		"channel", d.Attempt.Channel, "route", d.Attempt.Route, "country", d.Verification.Country,
-		"outcome", e.Outcome, "reason", e.Reason, "fault", e.Fault, "may_have_rung", e.MayHaveRung, "detail", e.Detail)
+	w.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "attempt ended", slog.String("attempt", d.Attempt.ID), slog.String("verification", d.Verification.ID),
+		slog.String("channel", string(d.Attempt.Channel)), slog.String("route", d.Attempt.Route), slog.String("country", d.Verification.Country),
+		slog.String("outcome", string(e.Outcome)), slog.String("reason", e.Reason), slog.String("fault", string(e.Fault)),
+		slog.Bool("may_have_rung", e.MayHaveRung), slog.String("detail", e.Detail))
 }
 
 // persist carries out a write that must not be lost: also while the process

@@ -135,19 +135,19 @@ func (c *Core) Dial(ctx context.Context, d Delivery, what Dialling) (bool, error
 		}
 	}
 	var may bool
-	next := secret.NewID(c.cfg.Now(), c.cfg.Rand)
-	err := c.leased(ctx, d, func(s State, v Verification, a Attempt) (Writes, error) {
+	next, f := secret.NewID(c.cfg.Now(), c.cfg.Rand), d.fence()
+	err := c.leased(ctx, f, func(s State, v *Verification, a Attempt) (Writes, error) {
 		if a.open() && a.State != StateQueued {
 			return Writes{}, jobs.ErrLeaseLost
 		}
-		why := mayDial(v, a, s.Now)
+		why := mayDial(*v, a, s.Now)
 		if s.Limits[v.LimitKey].Blocked {
 			why = "the person at this number has reported the service"
 		}
 		may = why == ""
 		if !may {
 			e := outcome.Ending{Outcome: outcome.Canceled, Reason: why}
-			return c.planSettle(s, d.Lease, a, settlement{Ending: e, next: next}), nil
+			return c.planSettle(s, f.lease, a, settlement{Ending: e, next: next}), nil
 		}
 		a.State, a.Route, a.DialledAt = StateDialling, what.Route, s.stamp()
 		a.Gate, a.Ungated, a.Screen = what.Gate, what.Ungated, screen
@@ -173,13 +173,13 @@ func mayDial(v Verification, a Attempt, now time.Time) string {
 // says why it must stop, if it must. For a message this is also when the time of
 // the step begins.
 func (c *Core) Placed(ctx context.Context, d Delivery, ref carrier.Ref) (stop string, err error) {
-	err = c.leased(ctx, d, func(s State, v Verification, a Attempt) (Writes, error) {
+	err = c.leased(ctx, d.fence(), func(s State, v *Verification, a Attempt) (Writes, error) {
 		stop = a.Stop
 		a.State, a.Ref = StatePlaced, string(ref)
 		w := c.draft(s, v.Account)
 		w.w.Attempts = append(w.w.Attempts, a)
 		if a.Channel == phone.SMS {
-			w.schedule(v, a)
+			w.schedule(*v, a)
 		}
 		return w.writes(), nil
 	})
@@ -189,9 +189,10 @@ func (c *Core) Placed(ctx context.Context, d Delivery, ref carrier.Ref) (stop st
 // Progress records what a carrier reported, all of it at once, and says why the
 // call must stop, if it must.
 func (c *Core) Progress(ctx context.Context, d Delivery, events ...carrier.Event) (stop string, err error) {
-	err = c.leased(ctx, d, func(s State, _ Verification, a Attempt) (Writes, error) {
+	ref := d.Ref
+	err = c.leased(ctx, d.fence(), func(s State, _ *Verification, a Attempt) (Writes, error) {
 		stop = a.Stop
-		if !a.progress(d.Ref, events, s.stamp()) {
+		if !a.progress(ref, events, s.stamp()) {
 			return Writes{}, nil
 		}
 		return Writes{Attempts: []Attempt{a}}, nil
@@ -263,20 +264,31 @@ func (c *Core) Block(ctx context.Context, d Delivery) error {
 	return nil
 }
 
+// fenced names an attempt and the lease under which something is written of it.
+type fenced struct {
+	lease                          jobs.Lease
+	account, verification, attempt string
+}
+
+// fence gives what of a delivery an operation keeps: the rest need not outlive
+// the call.
+func (d *Delivery) fence() fenced {
+	return fenced{d.Lease, d.Verification.Account, d.Verification.ID, d.Attempt.ID}
+}
+
 // leased carries out a plan on behalf of a job, behind its fence.
-func (c *Core) leased(ctx context.Context, d Delivery, p func(State, Verification, Attempt) (Writes, error)) error {
+func (c *Core) leased(ctx context.Context, f fenced, p func(State, *Verification, Attempt) (Writes, error)) error {
 	var did Writes
-	v := d.Verification
 	op := Op{
-		Need: Need{Account: v.Account, Verification: v.ID, Limits: []string{accountKey(v.Account)}, Lease: &d.Lease},
+		Need: Need{Account: f.account, Verification: f.verification, Limits: []string{accountKey(f.account)}, Lease: &f.lease},
 		Plan: func(s State) (Writes, error) {
 			if !s.Leased || s.Verification == nil {
 				return Writes{}, jobs.ErrLeaseLost
 			}
-			for _, a := range s.Attempts {
-				if a.ID == d.Attempt.ID {
+			for i := range s.Attempts {
+				if s.Attempts[i].ID == f.attempt {
 					var err error
-					did, err = p(s, *s.Verification, a)
+					did, err = p(s, s.Verification, s.Attempts[i])
 					return did, err
 				}
 			}

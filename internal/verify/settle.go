@@ -19,9 +19,9 @@ import (
 // else nothing (the person may ask again). It finishes the job. What was reported
 // before the end and is not on record comes with it.
 func (c *Core) Settle(ctx context.Context, d Delivery, e outcome.Ending, last ...carrier.Event) error {
-	next := secret.NewID(c.cfg.Now(), c.cfg.Rand)
-	err := c.leased(ctx, d, func(s State, v Verification, a Attempt) (Writes, error) {
-		return c.planSettle(s, d.Lease, a, settlement{e, next, d.Ref, last}), nil
+	f, end := d.fence(), settlement{e, secret.NewID(c.cfg.Now(), c.cfg.Rand), d.Ref, last}
+	err := c.leased(ctx, f, func(s State, _ *Verification, a Attempt) (Writes, error) {
+		return c.planSettle(s, f.lease, a, end), nil
 	})
 	if err != nil {
 		return fmt.Errorf("settle: %w", err)

@@ -44,7 +44,7 @@ const (
 	selectAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE verification = ?`
 	updateAttempt  = `UPDATE attempts SET route = ?, state = ?, ref = ?, outcome = ?, reason = ?, may_have_rung = ?, fault = ?,
 		permanent = ?, gate = ?, ungated = ?, screen = ?, gate_passed = ?, readouts = ?, stop = ?, dialled_at = ?, answered_at = ?,
-		ended_at = ?, rung_at = ?, gate_at = ? WHERE id = ?`
+		ended_at = ?, rung_at = ?, gate_at = ? WHERE verification = ? AND n = ?`
 	upsertAttempt = `INSERT INTO attempts (` + attemptColumns + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET n = excluded.n, send = excluded.send, step = excluded.step,
@@ -139,7 +139,7 @@ func (t *tx) putAttempt(a store.Written) error {
 	if a.Stored {
 		return t.one(updateAttempt, a.Route, string(a.State), a.Ref, string(a.Outcome), a.Reason, flag(a.MayHaveRung),
 			string(a.Fault), flag(a.Permanent), string(a.Gate), flag(a.Ungated), blob(a.Screen), flag(a.GatePassed), int64(a.Readouts), a.Stop,
-			at(a.DialledAt), at(a.AnsweredAt), at(a.EndedAt), at(a.RungAt), at(a.GateAt), a.ID)
+			at(a.DialledAt), at(a.AnsweredAt), at(a.EndedAt), at(a.RungAt), at(a.GateAt), a.Verification, int64(a.N))
 	}
 	return t.one(upsertAttempt, a.ID, a.Verification, a.Account, int64(a.N), int64(a.Send), int64(a.Step),
 		string(a.Channel), a.Route, string(a.State), a.Ref, string(a.Outcome), a.Reason, flag(a.MayHaveRung),
