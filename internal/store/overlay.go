@@ -42,9 +42,9 @@ type Overlay struct {
 	attempts map[string][]verify.Attempt // by verification; oldest first
 }
 
-// Held is a verification as the group sees it.
+// Held is a verification as the group sees it. What it points to is not changed.
 type Held struct {
-	verify.Verification
+	*verify.Verification
 	Stored *verify.Verification // as it is in the database; nil: there is none, or nobody has looked
 	Dirty  bool
 }
@@ -101,9 +101,9 @@ func (o *Overlay) Reset() {
 	o.NewJobs = o.NewJobs[:0]
 }
 
-// Hold adds a verification that was read.
+// Hold adds a verification that was read, which must not be changed any more.
 func (o *Overlay) Hold(v *verify.Verification) {
-	o.Verifications[v.ID] = &Held{Verification: *v, Stored: v}
+	o.Verifications[v.ID] = &Held{Verification: v, Stored: v}
 	o.expect(v)
 }
 
@@ -159,9 +159,8 @@ func (o *Overlay) state(need verify.Need) (st verify.State, whole bool) {
 		whole = o.limit(key, &st) && whole
 	}
 	if h := o.Verifications[need.Verification]; h != nil && (need.Account == "" || h.Account == need.Account) {
-		v := h.Verification
-		st.Verification, st.Attempts = &v, slices.Clone(o.attempts[v.ID])
-		whole = o.limit(v.LimitKey, &st) && whole
+		st.Verification, st.Attempts = h.Verification, o.attempts[h.ID]
+		whole = o.limit(h.LimitKey, &st) && whole
 	}
 	st.Pending = o.pendingOf(need)
 	for i := range st.Pending {
@@ -214,7 +213,7 @@ func (o *Overlay) pendingOf(need verify.Need) []verify.Group {
 	for _, id := range o.pending[string(need.Binding)] {
 		h := o.Verifications[id]
 		if h.Status == verify.Pending && h.Account == need.Account && bytes.Equal(h.Binding, need.Binding) {
-			out = append(out, verify.Group{Verification: h.Verification, Attempts: slices.Clone(o.attempts[id])})
+			out = append(out, verify.Group{Verification: *h.Verification, Attempts: o.attempts[id]})
 		}
 	}
 	slices.SortFunc(out, func(a, b verify.Group) int {
@@ -236,7 +235,7 @@ func (o *Overlay) put(w verify.Writes) error {
 			h = &Held{}
 			o.Verifications[v.ID] = h
 		}
-		h.Verification, h.Dirty = *v, true
+		h.Verification, h.Dirty = v, true
 		o.expect(v)
 	}
 	for i := range w.Attempts {

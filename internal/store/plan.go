@@ -55,6 +55,3 @@ func sameSettings(a, b *verify.Settings) bool {
 		a.MaxGuesses == b.MaxGuesses && a.MaxSends == b.MaxSends && a.Gate == b.Gate && a.GatePolicy == b.GatePolicy &&
 		a.PlainDigits == b.PlainDigits && a.Words == b.Words && a.Extension == b.Extension && slices.Equal(a.Workflow, b.Workflow)
 }
-
-// OnlyCounts says that a and b differ in nothing but guesses, sends and step.
-func OnlyCounts(a, b verify.Verification) bool { return ChangeOf(&a, &b) == Counts }

@@ -62,7 +62,8 @@ type Need struct {
 	Lease *jobs.Lease
 }
 
-// State is what a plan is given. Plans change copies only.
+// State is what a plan is given. It is the store's own: plans and readers change
+// copies only.
 type State struct {
 	Now          time.Time
 	Verification *Verification

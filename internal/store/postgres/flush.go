@@ -64,10 +64,10 @@ func (o overlay) flushVerifications(b *pgx.Batch) error {
 	for _, id := range store.Sorted(o.Verifications) {
 		switch h := o.Verifications[id]; {
 		case !h.Dirty:
-		case h.Stored != nil && store.OnlyCounts(*h.Stored, h.Verification):
-			counts = append(counts, h.Verification)
+		case h.Stored != nil && store.ChangeOf(h.Stored, h.Verification) == store.Counts:
+			counts = append(counts, *h.Verification)
 		default:
-			whole = append(whole, h.Verification)
+			whole = append(whole, *h.Verification)
 		}
 	}
 	if len(whole) > 0 {

@@ -61,7 +61,7 @@ func (t *tx) loadOne(id string) error {
 		return t.loadLimit(h.LimitKey)
 	}
 	if k := t.recent.get(id); k != nil {
-		o.Hold(&k.v)
+		o.Hold(k.v)
 		o.HoldAttempts(id, k.attempts)
 		return t.loadLimit(k.v.LimitKey)
 	}

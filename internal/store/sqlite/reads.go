@@ -104,6 +104,12 @@ func (s *Store) Stops(ctx context.Context, attempts []string) (map[string]string
 	out := make(map[string]string)
 	err := s.read(ctx, func(c *conn) error {
 		for _, id := range attempts {
+			if k := s.recent.of(id); k != nil {
+				if why := k.stop(id); why != "" {
+					out[id] = why
+				}
+				continue
+			}
 			err := c.query(selectStop, func(r *row) error {
 				out[id] = r.text()
 				return nil

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/pincall/pincall/internal/store"
@@ -25,7 +24,7 @@ type recent struct {
 
 // known is a verification as it is stored, with its attempts. It is never changed.
 type known struct {
-	v        verify.Verification
+	v        *verify.Verification
 	attempts []verify.Attempt // oldest first
 }
 
@@ -50,7 +49,7 @@ func (r *recent) forgetLimits() {
 }
 
 // put keeps a verification with its attempts.
-func (r *recent) put(v verify.Verification, attempts []verify.Attempt) {
+func (r *recent) put(v *verify.Verification, attempts []verify.Attempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range attempts {
@@ -101,10 +100,19 @@ func (r *recent) limit(key string) (store.Limit, bool) {
 	return l, ok
 }
 
-// state is what is known of an attempt's verification, for a reader to keep.
+// state is what is known of an attempt's verification, for a reader.
 func (k *known) state(now int64) verify.State {
-	v := k.v
-	return verify.State{Now: store.Time(now), Verification: &v, Attempts: slices.Clone(k.attempts)}
+	return verify.State{Now: store.Time(now), Verification: k.v, Attempts: k.attempts}
+}
+
+// stop is why an attempt must stop; empty: it need not.
+func (k *known) stop(attempt string) string {
+	for i := range k.attempts {
+		if a := &k.attempts[i]; a.ID == attempt && a.State != verify.StateEnded {
+			return a.Stop
+		}
+	}
+	return ""
 }
 
 // window holds the rows that were put last, by key.

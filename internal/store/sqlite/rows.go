@@ -103,7 +103,7 @@ func attemptsOf(c *conn, id string) ([]verify.Attempt, error) {
 
 // putVerification inserts, changes or replaces one.
 func (t *tx) putVerification(h *store.Held) error {
-	v := &h.Verification
+	v := h.Verification
 	if h.Stored != nil {
 		switch store.ChangeOf(h.Stored, v) {
 		case store.Counts:

@@ -123,7 +123,7 @@ func (t *tx) publish() {
 	for id, h := range t.group.Verifications {
 		t.recent.put(h.Verification, t.group.Attempts(id))
 		if h.Dirty {
-			t.bindings.note(&h.Verification)
+			t.bindings.note(h.Verification)
 		}
 	}
 	for key, l := range t.group.Limits {
