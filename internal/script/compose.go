@@ -144,12 +144,12 @@ func (c *composer) checkNames() error {
 	return nil
 }
 
-// usualParts is about how many parts a script has.
-const usualParts = 72
+// usualParts is about how many parts a script has beside its readouts.
+const usualParts = 12
 
 // script lays out the parts.
 func (c *composer) script(readouts int, menu bool) Script {
-	parts := append(make([]Part, 0, usualParts), c.silence(SectionIntro, time.Second))
+	parts := append(make([]Part, 0, usualParts+readouts*(2*len(c.digits)+3)), c.silence(SectionIntro, time.Second))
 	parts = c.intro(parts)
 	if c.m.Gate != GateNone {
 		parts = append(parts, c.lex.gate(c.m.Gate), c.silence(SectionWarning, 500*time.Millisecond))
