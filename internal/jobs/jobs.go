@@ -82,6 +82,12 @@ type Queue interface {
 	Reap(ctx context.Context) (int, error)
 	// Postpone gives a leased job back, due again after d. ErrLeaseLost.
 	Postpone(ctx context.Context, l Lease, d time.Duration) error
+	// Hint leaves word for the node that holds the job of a subject: there is news
+	// of it. Once is as good as often; where nobody holds the job nothing is left.
+	// It may be lost, and costs its reader no more than waiting.
+	Hint(ctx context.Context, subject string) error
+	// Hinted takes the word that was left for a node, and gives the subjects.
+	Hinted(ctx context.Context, node string) ([]string, error)
 	// NextDue says when the earliest job that nobody holds is due.
 	NextDue(ctx context.Context) (due time.Time, ok bool, err error)
 }

@@ -104,6 +104,66 @@ func TestRollingUpgrade(t *testing.T) {
 	}
 }
 
+// A node of the version before hints goes on while its schema is brought up to
+// date, and starts again on the new one.
+func TestUpgradeToHints(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Shared(t)
+	cfg := Config{DSN: c.DSN(c.Database(t, empty()))}
+	all, err := steps(migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate(t.Context(), cfg, all[:1]); err != nil {
+		t.Fatal(err)
+	}
+	old, err := openAt(t.Context(), cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	if _, err := old.Join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), cfg); !errors.Is(err, ErrOldSchema) {
+		t.Errorf("this program on the old schema: %v", err)
+	}
+	if err := migrate(t.Context(), cfg, all[:2]); err != nil {
+		t.Fatalf("beside the old node: %v", err)
+	}
+	restarted, err := openAt(t.Context(), cfg, 1)
+	if err != nil {
+		t.Fatalf("the old program on the new schema: %v", err)
+	}
+	defer restarted.Close()
+	for _, s := range []*Store{old, restarted} {
+		if err := s.Do(t.Context(), sampleStart().op()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What was left for a node that is no more is forgotten, and nothing else.
+func TestForgetHints(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	node, err := s.Join(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.exec(t.Context(), `INSERT INTO hints (node, attempt) VALUES ($1, 'a'), ('gone', 'b')`, node); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Forget(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for whose, want := range map[string]int{node: 1, "gone": 0} {
+		if got, err := s.Hinted(t.Context(), whose); err != nil || len(got) != want {
+			t.Errorf("for %s: %v, %v", whose, got, err)
+		}
+	}
+}
+
 // A schema that this version does not suit is not made while it works, and is
 // refused afterwards.
 func TestIncompatibleSchema(t *testing.T) {

@@ -180,5 +180,8 @@ func (s *Store) Forget(ctx context.Context) error {
 	if _, err := s.exec(ctx, forgetMarks, s.at(), forgetMarksAfter.Microseconds()); err != nil {
 		return fmt.Errorf("forget: %w", err)
 	}
+	if _, err := s.exec(ctx, forgetHints); err != nil {
+		return fmt.Errorf("forget: %w", err)
+	}
 	return nil
 }

@@ -22,6 +22,7 @@ type backlog struct {
 	order   map[string][]*job // those of one order, by number: the first may be leased
 	due     dueFirst          // free, and the first of their order
 	alive   map[string]int64  // nodes, and until when; microseconds
+	news    map[int64]*job    // those of whose subject there is news for their node
 	taker   jobs.Taker        // nil: nobody takes jobs as they are written
 }
 
@@ -46,7 +47,10 @@ type ahead struct {
 }
 
 func newBacklog() *backlog {
-	return &backlog{all: make(map[int64]*job), subject: make(map[string][]*job), order: make(map[string][]*job), alive: make(map[string]int64)}
+	return &backlog{
+		all: make(map[int64]*job), subject: make(map[string][]*job), order: make(map[string][]*job), alive: make(map[string]int64),
+		news: make(map[int64]*job),
+	}
 }
 
 const selectJobs = `SELECT id, kind, subject, order_key, due_at FROM jobs ORDER BY id`
@@ -176,6 +180,7 @@ func (b *backlog) add(j *job) {
 // remove takes a job out; the next of its order may be leased then.
 func (b *backlog) remove(j *job) {
 	delete(b.all, j.id)
+	delete(b.news, j.id)
 	without(b.subject, j.subject, j)
 	if j.at >= 0 {
 		heap.Remove(&b.due, j.at)
@@ -291,6 +296,7 @@ func (b *backlog) freeOf(gone func(node string, until int64) bool) int {
 
 func (b *backlog) free(j *job) {
 	j.node = ""
+	delete(b.news, j.id)
 	b.place(j)
 }
 

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pincall/pincall/internal/jobs"
@@ -17,6 +18,7 @@ func queueCases() []testCase {
 		{"a node that leaves frees its jobs", leaves},
 		{"the jobs of a dead node come back", reaped},
 		{"an expired node is never revived", expired},
+		{"word for the node that holds a job", hinted},
 	}
 }
 
@@ -195,4 +197,43 @@ func expired(s *suite) {
 	s.is(jobs.ErrNodeExpired, s.Beat(s.Context(), "unknown"))
 	same(s, "leased by a reaped node", 0, len(s.take(node, 1)))
 	same(s, "leased by a new node", 1, len(s.take(s.join(), 1)))
+}
+
+// word is what was left for a node.
+func (s *suite) word(node string) []string {
+	s.Helper()
+	got, err := s.Hinted(s.Context(), node)
+	s.ok(err)
+	slices.Sort(got)
+	return got
+}
+
+func hinted(s *suite) {
+	s.add("", "a", "b", "c")
+	s.clock.Advance(time.Millisecond)
+	s.add("", "nobody's")
+	one, two := s.join(), s.join()
+	held := s.take(one, 2)
+	s.take(two, 1)
+	for range 3 { // once is as good as often
+		for _, subject := range []string{"a", "b", "c", "nobody's", "unknown"} {
+			s.ok(s.Hint(s.Context(), subject))
+		}
+	}
+	same(s, "for one", []string{"a", "b"}, s.word(one))
+	same(s, "for one again", []string(nil), s.word(one))
+	same(s, "for the other", []string{"c"}, s.word(two))
+	s.ok(s.Hint(s.Context(), "a"))
+	same(s, "new word", []string{"a"}, s.word(one))
+	s.finish(held[0].Lease)
+	s.ok(s.Hint(s.Context(), held[0].Subject))
+	same(s, "of what is finished", []string(nil), s.word(one))
+	s.ok(s.Hint(s.Context(), held[1].Subject))
+	s.ok(s.Leave(s.Context(), one))
+	s.ok(s.Forget(s.Context()))
+	s.ok(s.Hint(s.Context(), held[1].Subject)) // nobody has it
+	same(s, "for the other, who did not take it over", []string(nil), s.word(two))
+	same(s, "taken over", []string{"deliver " + held[1].Subject, "deliver nobody's"}, s.lease(two, 9))
+	s.ok(s.Hint(s.Context(), held[1].Subject))
+	same(s, "for the new holder", []string{held[1].Subject}, s.word(two))
 }
