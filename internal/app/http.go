@@ -42,8 +42,8 @@ func (m *Main) handler(f File, routes []carrier.Route, proxies []netip.Prefix) (
 	}
 	web.Register(mux, m.pages(f))
 	for _, r := range routes {
-		if p, ok := r.Carrier.(poker); ok {
-			mux.Handle(callback(r.Name, p, m.base.shared()))
+		if _, ok := r.Carrier.(carrier.Hinted); ok {
+			mux.Handle(m.callback(r.Name))
 		}
 	}
 	return mux, nil
@@ -55,17 +55,20 @@ func (m *Main) ready(ctx context.Context) error {
 	return err
 }
 
-// poker is a carrier whose callbacks are hints to ask it.
-type poker interface{ Poke(token string) bool }
-
 // callback is where a carrier posts that an attempt has news. The token in the
-// path is all that is read. Where there are other nodes, one of them may know a
-// token that is not known here: it asks the carrier anyway, a little later.
-func callback(route string, p poker, shared bool) (edge.Route, edge.Handler) {
+// path is all that is read; one that was never given out costs a hash. Where
+// another node follows the attempt, word is left for it.
+func (m *Main) callback(route string) (edge.Route, edge.Handler) {
 	r := edge.Route{Method: http.MethodPost, Pattern: "/callbacks/" + route + "/{token}", Access: edge.Access{Public: true}, Unread: true}
 	return r, func(w http.ResponseWriter, r *edge.Request) error {
-		if !p.Poke(r.PathValue("token")) && !shared {
+		attempt, ok := m.core.CallbackAttempt(r.PathValue("token"))
+		if !ok {
 			return &verify.Error{Code: verify.NotFound, Message: "there is nothing at this address"}
+		}
+		if !m.core.Signal().Hint(attempt) {
+			if err := m.base.store.Hint(r.Context(), attempt); err != nil {
+				return err
+			}
 		}
 		w.WriteHeader(http.StatusNoContent)
 		return nil

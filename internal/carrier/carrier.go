@@ -38,6 +38,15 @@ type Carrier interface {
 	Hangup(ctx context.Context, ref Ref) error
 }
 
+// Hinted is a carrier that tells by callbacks that it has news: app mounts them
+// for it. They are not signed, so they settle nothing.
+type Hinted interface {
+	Carrier
+	// FollowHinted is Follow, except that the carrier is asked at once whenever
+	// hints yields.
+	FollowHinted(ctx context.Context, ref Ref, hints <-chan struct{}, report func(Event)) (outcome.Ending, error)
+}
+
 // ErrCannot says that the carrier has no such ability.
 var ErrCannot = errors.New("carrier: not supported by this carrier")
 
@@ -114,6 +123,9 @@ type Call struct {
 	// Extension is dialled after the answer, before the script begins: 0-9, *, #
 	// and the pauses w (half a second) and W (a second). Zero: none.
 	Extension secret.Text
+	// Callback is what the attempt's callback address ends with, for a carrier
+	// that is Hinted. Zero: it has none.
+	Callback secret.Text
 	// RingTimeout bounds the ringing, Longest the call from the answer on.
 	RingTimeout time.Duration
 	Longest     time.Duration

@@ -38,7 +38,7 @@ func (w *Worker) follow(ctx context.Context, f *following) {
 	f.notes.d = f.d
 	f.notes.write = func(d verify.Delivery, events []carrier.Event) error { return w.record(ctx, f, d, events) }
 	f.notes.begin()
-	e, err := f.carrier.Follow(ctx, f.ref, f.happened)
+	e, err := w.hearOf(ctx, f, f.happened)
 	last := f.notes.close()
 	if err != nil {
 		// The process stops, or the lease is lost: whoever holds the job next

@@ -199,6 +199,9 @@ func (w *Worker) compose(d *verify.Delivery, r carrier.Route) (carrier.Call, ver
 	if d.Message.Code.IsZero() {
 		return call, what, nil // the verification has ended: Dial will say no
 	}
+	if _, ok := r.Carrier.(carrier.Hinted); ok {
+		call.Callback = w.cfg.Core.CallbackToken(d.Attempt.ID)
+	}
 	m := d.Message
 	m.Longest = verify.LongestCall
 	if d.Attempt.Channel == phone.SMS {

@@ -116,6 +116,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	w.loops.Go(func() { every(loop, jobs.HeartbeatEvery, w.beat) })
 	w.loops.Go(func() { every(loop, jobs.ReapEvery, w.reap) })
 	w.loops.Go(func() { every(loop, pollEvery, w.stops) })
+	w.loops.Go(func() { every(loop, pollEvery, w.hints) })
 	w.loops.Go(func() { every(loop, sweepEvery, w.sweep) })
 	w.loops.Go(func() { every(loop, forgetEvery, w.forget) })
 	return nil

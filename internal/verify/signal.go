@@ -7,13 +7,15 @@ import (
 )
 
 // Signal carries news inside one process: that there is work, that a call in
-// progress must stop, and that a verification has moved on. It only saves
-// waiting; polling the store is the truth.
+// progress must stop, that its carrier has news, and that a verification has moved
+// on. It only saves waiting; polling is the truth.
 type Signal struct {
 	work chan struct{}
 	mu   sync.Mutex
 	stop map[string]watch           // by attempt
 	news map[string][]chan struct{} // by verification; no empty lists
+
+	hints hints // that carriers have news
 }
 
 // watch ends a context as the attempt must stop.

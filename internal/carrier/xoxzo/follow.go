@@ -14,11 +14,14 @@ import (
 // believed: Xoxzo may know a call a moment after it gave out its id.
 const unknownAfter = 5
 
-// Follow asks for the status, with growing waits, until there is an end. A
-// callback only makes it ask at once.
+// Follow asks for the status, with growing waits, until there is an end.
 func (c *Carrier) Follow(ctx context.Context, ref carrier.Ref, report func(carrier.Event)) (outcome.Ending, error) {
-	poked, done := c.pokes.watch(ref)
-	defer done()
+	return c.FollowHinted(ctx, ref, nil, report)
+}
+
+// FollowHinted asks at once, too, when there is a hint. Xoxzo does not sign what it
+// posts, so a callback settles nothing and its content is not even read.
+func (c *Carrier) FollowHinted(ctx context.Context, ref carrier.Ref, hints <-chan struct{}, report func(carrier.Event)) (outcome.Ending, error) {
 	q := c.question(ref, report)
 	if q.ask == nil {
 		return outcome.Ending{
@@ -38,7 +41,7 @@ func (c *Carrier) Follow(ctx context.Context, ref carrier.Ref, report func(carri
 		case <-deadline.C:
 			t.Stop()
 			return atDeadline, nil
-		case <-poked:
+		case <-hints:
 			t.Stop()
 		case <-t.C:
 		}

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/pincall/pincall/internal/carrier"
@@ -43,9 +44,8 @@ type Config struct {
 
 // Carrier is the adapter. Safe for concurrent use.
 type Carrier struct {
-	cfg   Config
-	api   *client.Client // nil without credentials
-	pokes pokes
+	cfg Config
+	api *client.Client // nil without credentials
 }
 
 // New makes a Carrier. Without credentials it is made all the same, says so in
@@ -72,7 +72,7 @@ func New(cfg Config) (*Carrier, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	return &Carrier{cfg: cfg, api: api, pokes: pokes{byToken: map[string]*poke{}, byRef: map[carrier.Ref]*poke{}}}, nil
+	return &Carrier{cfg: cfg, api: api}, nil
 }
 
 // Can says what Xoxzo does: speak English and Japanese text, send messages, and
@@ -100,7 +100,7 @@ func (c *Carrier) Place(ctx context.Context, call carrier.Call) (carrier.Ref, er
 			Outcome: outcome.CarrierFailed, Reason: "the attempt was given up before it was placed", Fault: outcome.FaultOurs,
 		}, err)
 	}
-	p, callback := c.pokes.expect(c.cfg.Callback)
+	callback := c.callback(call)
 	var ref carrier.Ref
 	var id string
 	var err error
@@ -117,11 +117,17 @@ func (c *Carrier) Place(ctx context.Context, call carrier.Call) (carrier.Ref, er
 		ref = carrier.Ref(callRef + id)
 	}
 	if err != nil {
-		c.pokes.forget(p)
 		return "", refuse(classify(err), err)
 	}
-	c.pokes.name(p, ref)
 	return ref, nil
+}
+
+// callback is the address at which Xoxzo may tell of a call; empty: there is none.
+func (c *Carrier) callback(call carrier.Call) string {
+	if c.cfg.Callback == "" || call.Callback.IsZero() {
+		return ""
+	}
+	return strings.TrimSuffix(c.cfg.Callback, "/") + "/" + call.Callback.Reveal()
 }
 
 // cannot says what is wrong with a call that must not even be asked for.

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path"
 	"strings"
 	"testing"
 	"time"
@@ -215,36 +214,65 @@ func TestFollowAfterARestart(t *testing.T) {
 	}
 }
 
-// A callback is a hint to ask: only the address counts, and only the answer to
-// the question settles.
+// A callback is a hint to ask: it only makes the carrier be asked, and the answer
+// settles.
 func TestCallbackIsAHint(t *testing.T) {
 	t.Parallel()
 	x := xoxzotest.New(t)
-	x.ScriptCalls("", xoxzotest.Life{Statuses: []string{"BUSY"}})
-	var c *xoxzo.Carrier
-	ours := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !c.Poke(path.Base(r.URL.Path)) {
-			w.WriteHeader(http.StatusNotFound)
+	x.ScriptCalls("", xoxzotest.Life{Statuses: []string{"IN_PROGRESS", "BUSY"}})
+	hints := make(chan struct{}, 1)
+	ours := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/callbacks/xoxzo/t0ken" {
+			t.Error("another address than was given")
 		}
+		hints <- struct{}{}
 	}))
 	defer ours.Close()
-	c = adapter(t, x, func(cfg *xoxzo.Config) {
-		cfg.Callback, cfg.FirstPoll, cfg.LongestPoll, cfg.GiveUp = ours.URL+"/callbacks/xoxzo", time.Hour, time.Hour, time.Hour
+	c := adapter(t, x, func(cfg *xoxzo.Config) {
+		cfg.Callback, cfg.FirstPoll, cfg.LongestPoll, cfg.GiveUp = ours.URL+"/callbacks/xoxzo/", time.Hour, time.Hour, time.Hour
 	})
-	ref, err := c.Place(t.Context(), call(t, phone.Voice, script.GateNone))
+	order := call(t, phone.Voice, script.GateNone)
+	order.Callback = secret.NewText("t0ken")
+	ref, err := c.Place(t.Context(), order)
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.Post(x.Calls()[0].CallbackURL, "application/x-www-form-urlencoded", strings.NewReader("status=ANSWERED"))
-	if err != nil {
-		t.Fatal(err)
+	type end struct {
+		outcome.Ending
+		err error
 	}
-	res.Body.Close()
-	if e, _ := follow(t, c, ref); e.Outcome != outcome.Busy {
+	ended := make(chan end, 1)
+	go func() {
+		e, err := c.FollowHinted(t.Context(), ref, hints, func(carrier.Event) {})
+		ended <- end{e, err}
+	}()
+	for range 2 { // at the first it is still in progress
+		res, err := http.Post(x.Calls()[0].CallbackURL, "application/x-www-form-urlencoded", strings.NewReader("status=ANSWERED"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+	}
+	if e := <-ended; e.err != nil || e.Outcome != outcome.Busy {
 		t.Errorf("the forged callback was believed: %+v", e)
 	}
-	if c.Poke(path.Base(x.Calls()[0].CallbackURL)) {
-		t.Error("the token outlives the attempt")
+}
+
+// Without an address of ours, or a token, none is given.
+func TestNoCallback(t *testing.T) {
+	t.Parallel()
+	x := xoxzotest.New(t)
+	for base, token := range map[string]string{"": "t0ken", "http://127.0.0.1:1": ""} {
+		order := call(t, phone.Voice, script.GateNone)
+		order.Callback = secret.NewText(token)
+		if _, err := adapter(t, x, func(cfg *xoxzo.Config) { cfg.Callback = base }).Place(t.Context(), order); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, placed := range x.Calls() {
+		if placed.CallbackURL != "" {
+			t.Errorf("callbacks go to %s", placed.CallbackURL)
+		}
 	}
 }
 
