@@ -184,9 +184,18 @@ func TestNodeLost(t *testing.T) {
 		nodes = append(nodes, launch(t, s.folder(crashConfig(x)), x))
 	}
 	all := make([]client.Verification, calls)
+	start := func(i int) { all[i] = nodes[i%3].start(fmt.Sprintf("+818012345%03d", i), "") }
+	// One after the other, each is called by the node that was asked, but for those
+	// that another's look comes upon: so every node has some. Of many at once one
+	// node may take nearly all.
+	const singly = 15
+	for i := range singly {
+		start(i)
+		eventually(t, "a call", func() bool { return len(x.Calls()) == i+1 })
+	}
 	var starts sync.WaitGroup
-	for i := range all {
-		starts.Go(func() { all[i] = nodes[i%3].start(fmt.Sprintf("+818012345%03d", i), "") })
+	for i := singly; i < calls; i++ {
+		starts.Go(func() { start(i) })
 	}
 	starts.Wait()
 	eventually(t, "the calls", func() bool { return len(x.Calls()) == calls })
