@@ -5,7 +5,7 @@ GO ?= go
 # The benchmarks are commands of bench/, a module of its own. Variables reach them through the environment: make bench-verify SECONDS_EACH=20
 BENCHES := bench-verify bench-load bench-crash bench-race bench-ear bench-calls
 
-.PHONY: run build test lint bench $(BENCHES)
+.PHONY: run build test test-postgres lint bench $(BENCHES)
 
 run: ## starts the server with its simulator: no account, no carrier, no database to install
 	$(GO) run ./cmd/pincall serve
@@ -20,6 +20,15 @@ test: ## the whole suite
 	./scripts/deps
 	$(GO) vet ./...
 	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -timeout 10m ./...
+
+# PG is a list of folders with a server's programs (initdb, postgres); without it, the newest that Debian's packages have put
+# under /usr/lib/postgresql.
+PG ?= ""
+
+test-postgres: ## what needs a database, with each server in PG: make test-postgres PG="/usr/lib/postgresql/14/bin /opt/pg18/bin"
+	@set -e; for bin in $(PG); do echo "$${bin:-the newest installed}:"; PINCALL_TEST_PG_BIN=$$bin $(GO) test -count 1 -timeout 10m \
+		-run 'Callback|Nodes|NodeLost|Postgres|Kill|Leaks|BrokenDatabase' ./internal/app ./cmd/pincall; \
+		PINCALL_TEST_PG_BIN=$$bin $(GO) test -count 1 -timeout 10m ./internal/store/postgres; done
 
 lint: ## form, vet, and staticcheck where the module proxy can be reached
 	@unformed=$$(gofmt -l .); if [ -n "$$unformed" ]; then echo "run gofmt -w on:"; echo "$$unformed"; exit 1; fi

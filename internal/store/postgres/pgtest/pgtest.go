@@ -1,5 +1,5 @@
 // Package pgtest runs throw-away PostgreSQL clusters for tests, from the binaries
-// that are installed: a socket in a temporary folder, no TCP, nothing left when
+// that are installed or that $PINCALL_TEST_PG_BIN names: a socket in a temporary folder, no TCP, nothing left when
 // the tests end. It knows how to start, stop and kill a server and how to make
 // databases; it knows no schema.
 package pgtest
@@ -54,7 +54,8 @@ const (
 	stopWait  = 30 * time.Second
 )
 
-// binaries finds the newest installed server.
+// binaries finds the server: in the folder that $PINCALL_TEST_PG_BIN names, an
+// absolute path; without it the newest of Debian's packages.
 func binaries() (string, error) {
 	if dir := os.Getenv("PINCALL_TEST_PG_BIN"); dir != "" {
 		return dir, nil
