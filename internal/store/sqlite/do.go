@@ -60,7 +60,7 @@ func (t *tx) loadOne(id string) error {
 	if h := o.Verifications[id]; h != nil {
 		return t.loadLimit(h.LimitKey)
 	}
-	if k := t.recent.get(id); k != nil {
+	if k, ok := t.recent.get(id); ok {
 		o.Hold(k.v)
 		o.HoldAttempts(id, k.attempts)
 		return t.loadLimit(k.v.LimitKey)
@@ -104,8 +104,8 @@ func (t *tx) loadLimit(key string) error {
 	if key == "" || o.Limits[key] != nil {
 		return nil
 	}
-	if l, ok := t.recent.limit(key); ok {
-		o.Limits[key] = &l
+	if l := t.recent.limit(key); l != nil {
+		o.Limits[key] = l
 		return nil
 	}
 	l := &store.Limit{}

@@ -37,7 +37,7 @@ func (s *Store) Read(ctx context.Context, account, id string) (verify.State, err
 // ReadAttempt gives the verification of an attempt, as this process last committed
 // it.
 func (s *Store) ReadAttempt(ctx context.Context, id string) (verify.State, error) {
-	if k := s.recent.of(id); k != nil {
+	if k, ok := s.recent.of(id); ok {
 		return k.state(s.clock.Micros()), nil
 	}
 	st := verify.State{Now: store.Time(s.clock.Micros())}
@@ -104,7 +104,7 @@ func (s *Store) Stops(ctx context.Context, attempts []string) (map[string]string
 	out := make(map[string]string)
 	err := s.read(ctx, func(c *conn) error {
 		for _, id := range attempts {
-			if k := s.recent.of(id); k != nil {
+			if k, ok := s.recent.of(id); ok {
 				if why := k.stop(id); why != "" {
 					out[id] = why
 				}

@@ -17,16 +17,20 @@ const recentRows = 12_000
 // for concurrent use.
 type recent struct {
 	mu     sync.Mutex
-	all    window[*known]
-	owners map[string]string // verifications, by attempt
-	limits window[store.Limit]
+	all    window[*slot]
+	owners map[string]*slot // by attempt
+	limits window[*store.Limit]
 }
 
-// known is a verification as it is stored, with its attempts. It is never changed.
+// known is a verification as it is stored, with its attempts. What it points to is
+// never changed.
 type known struct {
 	v        *verify.Verification
 	attempts []verify.Attempt // oldest first
 }
+
+// slot is where the newest of a verification is kept.
+type slot struct{ known }
 
 func newRecent() *recent {
 	r := &recent{}
@@ -38,26 +42,49 @@ func newRecent() *recent {
 func (r *recent) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.all, r.limits, r.owners = newWindow[*known](), newWindow[store.Limit](), make(map[string]string)
+	r.all, r.limits, r.owners = newWindow[*slot](), newWindow[*store.Limit](), make(map[string]*slot)
 }
 
 // forgetLimits drops the counters.
 func (r *recent) forgetLimits() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.limits = newWindow[store.Limit]()
+	r.limits = newWindow[*store.Limit]()
 }
 
-// put keeps a verification with its attempts.
-func (r *recent) put(v *verify.Verification, attempts []verify.Attempt) {
+// publish keeps what a group has read and written.
+func (r *recent) publish(o *store.Overlay) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, a := range attempts {
-		r.owners[a.ID] = v.ID
+	for id, h := range o.Verifications {
+		r.put(known{h.Verification, o.Attempts(id)})
 	}
-	if old := r.all.put(v.ID, &known{v, attempts}); old != nil {
-		for _, a := range old.attempts {
-			delete(r.owners, a.ID)
+	for key, l := range o.Limits {
+		if l.Found {
+			l.Stored, l.Blind, l.Dirty = true, false, false
+			r.limits.put(key, l)
+		}
+	}
+}
+
+// put keeps a verification with its attempts. The lock is held.
+func (r *recent) put(k known) {
+	s := r.all.rows[k.v.ID]
+	before := 0
+	if s == nil {
+		s = &slot{}
+		if gone := r.all.put(k.v.ID, s); gone != nil {
+			for i := range gone.attempts {
+				delete(r.owners, gone.attempts[i].ID)
+			}
+		}
+	} else {
+		before = len(s.attempts)
+	}
+	s.known = k
+	if len(k.attempts) != before { // none is ever taken away
+		for i := range k.attempts {
+			r.owners[k.attempts[i].ID] = s
 		}
 	}
 }
@@ -71,42 +98,41 @@ func (r *recent) drop(ids []string) {
 	}
 }
 
-// get gives a verification; nil: it is not known.
-func (r *recent) get(id string) *known {
+// get gives a verification; false: it is not known.
+func (r *recent) get(id string) (known, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.all.rows[id]
+	return r.all.rows[id].get()
 }
 
 // of gives the verification of an attempt.
-func (r *recent) of(attempt string) *known {
+func (r *recent) of(attempt string) (known, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.all.rows[r.owners[attempt]]
+	return r.owners[attempt].get()
 }
 
-// putLimit keeps a row of counters.
-func (r *recent) putLimit(key string, l *store.Limit) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.limits.put(key, store.Limit{Row: l.Row, Keep: l.Keep, Found: true, Stored: true})
+func (s *slot) get() (known, bool) {
+	if s == nil {
+		return known{}, false
+	}
+	return s.known, true
 }
 
-// limit gives a row of counters.
-func (r *recent) limit(key string) (store.Limit, bool) {
+// limit gives a row of counters, which must not be changed; nil: it is not known.
+func (r *recent) limit(key string) *store.Limit {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l, ok := r.limits.rows[key]
-	return l, ok
+	return r.limits.rows[key]
 }
 
 // state is what is known of an attempt's verification, for a reader.
-func (k *known) state(now int64) verify.State {
+func (k known) state(now int64) verify.State {
 	return verify.State{Now: store.Time(now), Verification: k.v, Attempts: k.attempts}
 }
 
 // stop is why an attempt must stop; empty: it need not.
-func (k *known) stop(attempt string) string {
+func (k known) stop(attempt string) string {
 	for i := range k.attempts {
 		if a := &k.attempts[i]; a.ID == attempt && a.State != verify.StateEnded {
 			return a.Stop

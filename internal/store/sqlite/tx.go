@@ -120,17 +120,12 @@ func (t *tx) undo(ops []member) error {
 
 // publish has everybody know what was committed.
 func (t *tx) publish() {
-	for id, h := range t.group.Verifications {
-		t.recent.put(h.Verification, t.group.Attempts(id))
+	for _, h := range t.group.Verifications {
 		if h.Dirty {
 			t.bindings.note(h.Verification)
 		}
 	}
-	for key, l := range t.group.Limits {
-		if l.Found {
-			t.recent.putLimit(key, l)
-		}
-	}
+	t.recent.publish(t.group)
 	t.backlog.commit(&t.ahead, t.clock.Micros())
 }
 
