@@ -41,22 +41,33 @@ func Parse(s string) (Number, error) {
 	if err := shape(s); err != nil {
 		return Number{}, err
 	}
-	p, err := phonenumbers.Parse(s, "")
-	if errors.Is(err, phonenumbers.ErrInvalidCountryCode) {
+	p, national := planFor(s[1:])
+	if p == nil {
 		return Number{}, invalid("no country has this calling code: check the digits after the +")
 	}
-	if err != nil {
-		return Number{}, invalid("no numbering plan has such a number: check its digits")
+	if p.prefix != nil && p.prefix.MatchString(national) {
+		if err := written(s); err != nil {
+			return Number{}, err
+		}
 	}
-	if phonenumbers.Format(p, phonenumbers.E164) != s {
-		return Number{}, invalid("write it as E.164 without the trunk 0 or any other prefix that is dialled only inside the country")
-	}
-	// A number of no kind is what IsValidNumber calls invalid; asking for the kind alone halves the search in the tables.
-	kind := phonenumbers.GetNumberType(p)
+	code, kind := p.judge(national)
 	if kind == phonenumbers.UNKNOWN {
 		return Number{}, invalid("its country has no such number: check its length and area code")
 	}
-	return Number{e164: unique.Make(s), country: country(p), calling: int(p.GetCountryCode()), kind: kind}, nil
+	return Number{e164: unique.Make(s), country: country(p.calling, code), calling: p.calling, kind: kind}, nil
+}
+
+// written refuses a number that its plan would write differently. It is asked
+// where the national number begins like one that kept its prefix.
+func written(s string) error {
+	p, err := phonenumbers.Parse(s, "")
+	if err != nil {
+		return invalid("no numbering plan has such a number: check its digits")
+	}
+	if phonenumbers.Format(p, phonenumbers.E164) != s {
+		return invalid("write it as E.164 without the trunk 0 or any other prefix that is dialled only inside the country")
+	}
+	return nil
 }
 
 // shape checks what E.164 says of any number, before a table is asked.
@@ -78,11 +89,11 @@ func shape(s string) error {
 
 func invalid(what string) error { return fmt.Errorf("%w: %s", ErrInvalid, what) }
 
-func country(p *phonenumbers.PhoneNumber) string {
-	if worldwide(int(p.GetCountryCode())) {
+func country(calling int, region string) string {
+	if worldwide(calling) {
 		return World
 	}
-	if region := phonenumbers.GetRegionCodeForNumber(p); region != "" {
+	if region != "" {
 		return region
 	}
 	return Unknown
