@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 )
@@ -22,33 +23,48 @@ func Languages() []string { return slices.Sorted(maps.Keys(catalog())) }
 // its speakers understand (en-GB is en). An unknown, malformed or empty tag is
 // an error that names the known ones and does not repeat the input.
 func Match(tag string) (string, error) {
-	if _, ok := catalog()[tag]; ok {
+	if _, ok := catalog()[tag]; ok { // written as we write it
 		return tag, nil
 	}
-	if len(tag) > maxTag {
-		tag = "" // which is none
+	if tag == "" || len(tag) > maxTag {
+		return "", unknown()
 	}
-	if t, err := language.Parse(tag); err == nil {
-		for ; t != language.Und; t = t.Parent() {
-			if _, ok := catalog()[t.String()]; ok {
-				return t.String(), nil
-			}
+	t, err := language.Parse(tag)
+	if err != nil {
+		return "", unknown()
+	}
+	for ; t != language.Und; t = t.Parent() {
+		if _, ok := catalog()[t.String()]; ok {
+			return t.String(), nil
 		}
 	}
-	return "", errors.New("language: want one of " + strings.Join(Languages(), ", "))
+	return "", unknown()
 }
+
+func unknown() error { return errors.New("language: want one of " + strings.Join(Languages(), ", ")) }
 
 // ForCountry is the language that dominates in a country (ISO 3166-1 alpha-2),
 // or DefaultLanguage where none does or it is not spoken here.
 func ForCountry(iso string) string {
-	iso = strings.ToUpper(iso)
-	for _, tag := range Languages() {
-		if slices.Contains(catalog()[tag].Countries, iso) {
-			return tag
-		}
+	if tag, ok := dominant()[strings.ToUpper(iso)]; ok {
+		return tag
 	}
 	return DefaultLanguage
 }
+
+// dominant is ForCountry's table: of several languages that claim a country, the
+// first has it.
+var dominant = sync.OnceValue(func() map[string]string {
+	out := make(map[string]string)
+	for _, tag := range Languages() {
+		for _, iso := range catalog()[tag].Countries {
+			if _, taken := out[iso]; !taken {
+				out[iso] = tag
+			}
+		}
+	}
+	return out
+})
 
 // VoiceTag is the BCP 47 tag, region included, under which carriers have a
 // voice for a language ("ja-JP"). It is empty for a language not known here: a
