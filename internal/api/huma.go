@@ -48,16 +48,21 @@ type adapter struct {
 	// Of the operation that is being added.
 	access edge.Access
 	unkept bool
+	plain  func(http.ResponseWriter, *edge.Request) (done bool, err error)
 }
 
 // Handle adds an operation.
 func (a *adapter) Handle(op *huma.Operation, h func(huma.Context)) {
 	route, unkept := edge.Route{Method: op.Method, Pattern: op.Path, Access: a.access, Quiet: op.Path == healthPath}, a.unkept
+	plain := a.plain
 	a.mux.Handle(route, func(w http.ResponseWriter, r *edge.Request) error {
 		if unkept && len(r.Header.Values(onceHeader)) > 0 {
 			return &edge.Invalid{Errors: []edge.FieldError{{Location: "header." + onceHeader, Message: "not supported here: the answer is not kept"}}}
 		}
-		c := &call{humaContext: humago.NewContext(op, r.Request, w), request: r}
+		if done, err := plain(w, r); done {
+			return err
+		}
+		c := &call{humaContext: humago.NewContext(op, r.Request, w), request: r, w: w}
 		h(c)
 		return c.refusal
 	})
@@ -73,6 +78,7 @@ type humaContext = huma.Context
 type call struct {
 	humaContext
 	request *edge.Request
+	w       http.ResponseWriter
 	// refusal, once set, is the answer: what huma writes is dropped.
 	refusal error
 }
@@ -160,16 +166,24 @@ type answer struct {
 // output gives the answer to huma.
 func (a answer) output() *output {
 	return &output{func(ctx huma.Context) {
-		if a.location != "" {
-			ctx.SetHeader("Location", a.location)
+		if c, ok := ctx.(*call); ok { // there is no other
+			a.write(c.w)
 		}
-		if a.replayed {
-			ctx.SetHeader("Idempotent-Replayed", "true")
-		}
-		ctx.SetHeader("Content-Type", "application/json")
-		ctx.SetStatus(a.status)
-		_, _ = ctx.BodyWriter().Write(a.document) // a caller that is gone cannot be told
 	}}
+}
+
+// write answers.
+func (a answer) write(w http.ResponseWriter) {
+	h := w.Header()
+	if a.location != "" {
+		h.Set("Location", a.location)
+	}
+	if a.replayed {
+		h.Set("Idempotent-Replayed", "true")
+	}
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.document) // a caller that is gone cannot be told
 }
 
 // operation is an action's place, and what is said of it.
@@ -191,7 +205,22 @@ func add[R, I any](s *server, op operation, act func(context.Context, *I) (answe
 		Headers:     answerHeaders(op),
 	}}
 	s.describeRefusals(&op)
+	var p *plain // once huma has described the input
 	s.to.access, s.to.unkept = op.access, op.unkept
+	s.to.plain = func(w http.ResponseWriter, r *edge.Request) (bool, error) {
+		if p == nil {
+			return false, nil
+		}
+		in := new(I)
+		if !p.read(r, reflect.ValueOf(in).Elem()) {
+			return false, nil
+		}
+		out, err := act(r.Context(), in)
+		if err == nil {
+			out.write(w)
+		}
+		return true, err
+	}
 	huma.Register(s.huma, op.Operation, func(ctx context.Context, in *I) (*output, error) {
 		out, err := act(ctx, in)
 		if err != nil {
@@ -199,6 +228,7 @@ func add[R, I any](s *server, op operation, act func(context.Context, *I) (answe
 		}
 		return out.output(), nil
 	})
+	p = plainFor(reflect.TypeFor[I](), schemas)
 }
 
 // encode gives a document.
