@@ -21,7 +21,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength == 0 || r.Body == nil {
 		return nil, nil
 	}
-	body, err := read(http.MaxBytesReader(w, r.Body, MaxBody), r.ContentLength)
+	body, err := read(w, r)
 	if err != nil {
 		if long := (*http.MaxBytesError)(nil); errors.As(err, &long) {
 			return nil, tooLarge()
@@ -37,13 +37,13 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, CheckJSON(body)
 }
 
-// read reads everything; a length of -1 is an unknown one.
-func read(r io.Reader, length int64) ([]byte, error) {
-	if length < 0 {
-		return io.ReadAll(r)
+// read reads everything. Where the length is known, net/http gives no more.
+func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength < 0 {
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	}
-	body := make([]byte, length)
-	_, err := io.ReadFull(r, body)
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
 	return body, err
 }
 
@@ -53,20 +53,23 @@ func tooLarge() error {
 
 // isJSON refuses other media types, other charsets and compressed bodies.
 func isJSON(h http.Header) error {
-	bad := &verify.Error{Code: verify.BadMedia, Message: "send JSON in UTF-8, uncompressed, with Content-Type: application/json"}
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return bad
+		return badMedia()
 	}
 	ct := h.Values("Content-Type")
 	if len(ct) == 1 && ct[0] == "application/json" {
 		return nil
 	}
 	if len(ct) != 1 {
-		return bad
+		return badMedia()
 	}
 	media, params, err := mime.ParseMediaType(ct[0])
 	if charset, given := params["charset"]; err != nil || media != "application/json" || given && !strings.EqualFold(charset, "utf-8") {
-		return bad
+		return badMedia()
 	}
 	return nil
+}
+
+func badMedia() error {
+	return &verify.Error{Code: verify.BadMedia, Message: "send JSON in UTF-8, uncompressed, with Content-Type: application/json"}
 }

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/pincall/pincall/internal/secret"
@@ -29,6 +28,20 @@ type exchange struct {
 	in, out int // bytes of the bodies
 	status  int // zero until something was written
 	err     error
+	seeks   seeking
+	asked   Request
+	fixed   [len(fixedHeaders)]string // what Request-Id and fixedHeaders are set to
+}
+
+// fixedHeaders are set on every answer, in the form that http.Header has them;
+// the request's id is the first.
+var fixedHeaders = [...][2]string{
+	{"Request-Id", ""},
+	{"Cache-Control", "no-store"},
+	{"X-Content-Type-Options", "nosniff"},
+	{"Referrer-Policy", "no-referrer"},
+	{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
 }
 
 // WriteHeader keeps the status of the answer. An informational one is no answer
@@ -58,13 +71,13 @@ func (m *Mux) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	now := m.cfg.Now()
 	x := &exchange{ResponseWriter: w, request: r, id: secret.NewID(now, nil), began: now}
 	x.client = clientIP(r.RemoteAddr, r.Header, m.cfg.Proxies)
+	x.seeks.exchange = x
 	h := w.Header()
-	h.Set("Request-Id", x.id)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	for i, f := range fixedHeaders {
+		x.fixed[i] = f[1]
+		h[f[0]] = x.fixed[i : i+1 : i+1]
+	}
+	x.fixed[0] = x.id
 	return x
 }
 
@@ -83,8 +96,9 @@ func (m *Mux) end(x *exchange) {
 	if x.err == nil && x.status == 0 {
 		x.status = http.StatusOK // net/http answers so where a handler wrote nothing
 	}
-	m.log(x)
-	m.observe(x)
+	took := m.cfg.Now().Sub(x.began)
+	m.log(x, took)
+	m.observe(x, took)
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
@@ -116,11 +130,11 @@ func (e *panicError) Error() string { return e.what }
 func (e *panicError) Unwrap() error { return e.err }
 
 // observe tells the statistics.
-func (m *Mux) observe(x *exchange) {
+func (m *Mux) observe(x *exchange, took time.Duration) {
 	if m.cfg.Observe == nil {
 		return
 	}
-	o := Observation{Method: knownMethod(x.request.Method), Route: x.route, Status: x.status, Took: m.cfg.Now().Sub(x.began)}
+	o := Observation{Method: knownMethod(x.request.Method), Route: x.route, Status: x.status, Took: took}
 	if x.err != nil {
 		o.Code = asError(x.err).Code
 	}
@@ -128,7 +142,7 @@ func (m *Mux) observe(x *exchange) {
 }
 
 // log writes the request's one line. The route is the pattern, never the path.
-func (m *Mux) log(x *exchange) {
+func (m *Mux) log(x *exchange, took time.Duration) {
 	level := slog.LevelInfo
 	switch {
 	case x.status >= http.StatusInternalServerError:
@@ -140,9 +154,9 @@ func (m *Mux) log(x *exchange) {
 	if !m.cfg.Log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 16)
-	attrs = append(attrs, slog.String("request", x.id), slog.String("method", knownMethod(x.request.Method)),
-		slog.String("route", x.route), slog.Int("status", x.status), slog.Duration("took", m.cfg.Now().Sub(x.began)),
+	var few [16]slog.Attr
+	attrs := append(few[:0], slog.String("request", x.id), slog.String("method", knownMethod(x.request.Method)),
+		slog.String("route", x.route), slog.Int("status", x.status), slog.Duration("took", took),
 		slog.Int("bytes_in", x.in), slog.Int("bytes_out", x.out), slog.String("remote", coarse(x.client)))
 	if x.Header().Get("Idempotent-Replayed") != "" {
 		attrs = append(attrs, slog.Bool("replayed", true))
@@ -160,7 +174,10 @@ func (m *Mux) log(x *exchange) {
 	if p := (*panicError)(nil); errors.As(x.err, &p) && p.err == nil {
 		attrs = append(attrs, slog.String("stack", string(p.stack)))
 	}
-	m.cfg.Log.LogAttrs(ctx, level, "request", attrs...)
+	// Without Logger.LogAttrs, which looks for the line that logs.
+	line := slog.NewRecord(time.Now(), level, "request", 0)
+	line.AddAttrs(attrs...)
+	_ = m.cfg.Log.Handler().Handle(ctx, line) // as the Logger does with an error
 }
 
 // cause is what the log tells of an error: its own words, and what is behind it.
@@ -176,7 +193,8 @@ func cause(err error, e *verify.Error) string {
 
 // knownMethod keeps words that a caller made up out of the log.
 func knownMethod(method string) string {
-	if slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"}, method) {
+	switch method {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE":
 		return method
 	}
 	return "other"

@@ -25,7 +25,6 @@ func CheckJSON(data []byte) error {
 		return malformed("the body is not valid JSON")
 	}
 	var s scan
-	s.names = s.few[:0]
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; c {
 		case '"':
@@ -44,11 +43,11 @@ func CheckJSON(data []byte) error {
 			if s.depth == maxDepth {
 				return malformed("the body is nested too deeply")
 			}
-			s.open[s.depth] = level{name: c == '{', object: c == '{', first: len(s.names)}
+			s.open[s.depth] = level{name: c == '{', object: c == '{', first: s.named}
 			s.depth++
 		case '}', ']':
 			s.depth--
-			s.names = s.names[:s.open[s.depth].first]
+			s.named = s.open[s.depth].first
 		case 'n':
 			return malformed("null is no value: leave the field out instead")
 		case ',':
@@ -65,15 +64,18 @@ func CheckJSON(data []byte) error {
 type scan struct {
 	open  [maxDepth]level // depth of them
 	depth int
-	names [][]byte // of all open objects, the outermost first
+	// The names of all open objects, the outermost first; those behind few are in
+	// more.
+	named int
 	few   [16][]byte
+	more  [][]byte
 }
 
 // level is an object or an array whose end has not come yet.
 type level struct {
 	object bool
 	name   bool // the next text is a field's name
-	first  int  // index into scan.names of the first of its names
+	first  int  // how many names scan had before the first of its own
 }
 
 // text takes what stands between two quotes: a name or a value.
@@ -86,17 +88,32 @@ func (s *scan) text(t []byte) error {
 	if !PlainName(string(t)) { // also what is written with escapes
 		return malformed("unknown field: names are lower-case letters and underscores")
 	}
-	mine := s.names[top.first:]
-	for _, n := range mine {
-		if bytes.Equal(n, t) {
+	for i := top.first; i < s.named; i++ {
+		if bytes.Equal(s.name(i), t) {
 			return &verify.Error{Code: verify.BadInput, Field: string(t), Message: "the field " + string(t) + " is there twice"}
 		}
 	}
-	if len(mine) == maxFields {
+	if s.named-top.first == maxFields {
 		return malformed("the body has too many fields")
 	}
-	s.names = append(s.names, t)
+	s.add(t)
 	return nil
+}
+
+func (s *scan) name(i int) []byte {
+	if i < len(s.few) {
+		return s.few[i]
+	}
+	return s.more[i-len(s.few)]
+}
+
+func (s *scan) add(name []byte) {
+	if s.named < len(s.few) {
+		s.few[s.named] = name
+	} else {
+		s.more = append(s.more[:s.named-len(s.few)], name)
+	}
+	s.named++
 }
 
 // PlainName says whether a field may be called so, which also makes the name

@@ -116,10 +116,12 @@ func New(cfg Config) *Mux {
 // there already: programmer's mistakes, as with http.ServeMux.
 func (m *Mux) Handle(route Route, h Handler) {
 	m.routes.HandleFunc(route.Method+" "+route.Pattern, func(w http.ResponseWriter, r *http.Request) {
-		x, ok := w.(*exchange)
-		if !ok { // only ServeHTTP calls these handlers, with an exchange
+		seeks, ok := w.(*seeking)
+		if !ok { // only ServeHTTP calls these handlers, with what an exchange seeks by
 			panic("edge: a route was called from outside its Mux")
 		}
+		x := seeks.exchange
+		seeks.found = true
 		x.route, x.quiet = route.Pattern, route.Quiet
 		x.err = m.serve(x, r, route, h)
 	})
@@ -130,7 +132,8 @@ func (m *Mux) serve(x *exchange, r *http.Request, route Route, h Handler) error 
 	if route.SameOrigin && foreignOrigin(r) {
 		return &verify.Error{Code: verify.Forbidden, Message: "this address is not for pages of other origins"}
 	}
-	req := &Request{Request: r, ClientIP: x.client, mux: m, access: route.Access}
+	req := &x.asked
+	*req = Request{Request: r, ClientIP: x.client, mux: m, access: route.Access}
 	if !route.Access.Public {
 		caller, err := m.admit(r, route.Access)
 		if err != nil {
@@ -152,17 +155,17 @@ func (m *Mux) serve(x *exchange, r *http.Request, route Route, h Handler) error 
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := m.begin(w, r)
 	defer m.end(x) // recovers
-	h, pattern := m.routes.Handler(r)
-	switch {
-	case !canonical(r):
+	if !canonical(r) {
 		x.err = unknownPath()
-	case pattern == "":
-		x.err = unmatched(h, r)
-		if e := (*notAllowed)(nil); errors.As(x.err, &e) {
-			x.Header().Set("Allow", e.allow)
-		}
-	default:
-		m.routes.ServeHTTP(x, r)
+		return
+	}
+	m.routes.ServeHTTP(&x.seeks, r)
+	if x.seeks.found {
+		return
+	}
+	x.err = x.seeks.unmatched()
+	if e := (*notAllowed)(nil); errors.As(x.err, &e) {
+		x.Header().Set("Allow", e.allow)
 	}
 }
 
@@ -170,17 +173,17 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // redirect repeats the path, and a client that posts does not follow it.
 func canonical(r *http.Request) bool {
 	p := r.URL.EscapedPath()
-	return strings.HasPrefix(p, "/") && !strings.Contains(p, "//") &&
-		!strings.Contains(p+"/", "/./") && !strings.Contains(p+"/", "/../")
+	if !strings.HasPrefix(p, "/") || strings.Contains(p, "//") {
+		return false
+	}
+	return !strings.Contains(p, "/.") || !strings.Contains(p+"/", "/./") && !strings.Contains(p+"/", "/../")
 }
 
 // unmatched turns the standard library's answer to a path or method without a
 // route into an error, keeping the methods that the path has.
-func unmatched(h http.Handler, r *http.Request) error {
-	var answer headersOnly
-	h.ServeHTTP(&answer, r)
-	if answer.status == http.StatusMethodNotAllowed {
-		return &notAllowed{answer.header.Get("Allow")}
+func (s *seeking) unmatched() error {
+	if s.status == http.StatusMethodNotAllowed {
+		return &notAllowed{s.header.Get("Allow")}
 	}
 	return unknownPath()
 }
@@ -199,22 +202,26 @@ func (e *notAllowed) Unwrap() error {
 	return &verify.Error{Code: verify.MethodNotAllowed, Message: "this address takes " + e.allow}
 }
 
-// headersOnly is a response of which only the status and headers matter.
-type headersOnly struct {
-	header http.Header
-	status int
+// seeking is what http.ServeMux is given to answer with. A route finds its exchange
+// there; of what the standard library says where there is none, only the status
+// and headers matter.
+type seeking struct {
+	exchange *exchange
+	found    bool
+	header   http.Header
+	status   int
 }
 
 // Header gives the headers.
-func (a *headersOnly) Header() http.Header {
-	if a.header == nil {
-		a.header = http.Header{}
+func (s *seeking) Header() http.Header {
+	if s.header == nil {
+		s.header = http.Header{}
 	}
-	return a.header
+	return s.header
 }
 
 // Write drops what it is given.
-func (a *headersOnly) Write(b []byte) (int, error) { return len(b), nil }
+func (s *seeking) Write(b []byte) (int, error) { return len(b), nil }
 
 // WriteHeader keeps the status.
-func (a *headersOnly) WriteHeader(status int) { a.status = status }
+func (s *seeking) WriteHeader(status int) { s.status = status }
