@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -37,10 +38,11 @@ func NewCode(r io.Reader, n int) (Code, error) {
 	}
 	// 250 is the largest multiple of ten in a byte: higher bytes are thrown away, or 0 to 5 would come more often.
 	const fair = 250
-	digits := make([]byte, 0, MaxCodeLen)
+	var few [MaxCodeLen]byte
+	digits := few[:0]
 	var buf [16]byte
 	for {
-		if _, err := io.ReadFull(source(r), buf[:]); err != nil {
+		if err := fill(r, buf[:]); err != nil {
 			return Code{}, fmt.Errorf("new code: random source: %w", err)
 		}
 		for _, b := range buf {
@@ -61,7 +63,7 @@ func ParseCode(s string) (Code, error) {
 		return Code{}, ErrMalformedCode
 	}
 	digits := make([]byte, 0, MaxCodeLen)
-	for _, c := range norm.NFKC.String(s) {
+	for _, c := range normal(s) {
 		switch {
 		case c >= '0' && c <= '9':
 			digits = append(digits, byte(c))
@@ -74,6 +76,16 @@ func ParseCode(s string) (Code, error) {
 		return Code{}, ErrMalformedCode
 	}
 	return codeOf(string(digits)), nil
+}
+
+// normal is s in NFKC; ASCII is already.
+func normal(s string) string {
+	for _, c := range []byte(s) {
+		if c >= utf8.RuneSelf {
+			return norm.NFKC.String(s)
+		}
+	}
+	return s
 }
 
 // separates says whether c may stand between digits: a space, a dash, the minus sign, or the mark that a Japanese keyboard

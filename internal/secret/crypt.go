@@ -80,7 +80,12 @@ func (k Keyring) Open(blob []byte, domain string, aad ...string) ([]byte, error)
 
 // boundTo is the additional data of a sealed value: every part preceded by its length.
 func boundTo(domain, keyID string, aad []string) []byte {
-	out := appendField(appendField(nil, domain), keyID)
+	const lengths = 8 // bytes of each
+	n := lengths + len(domain) + lengths + len(keyID)
+	for _, f := range aad {
+		n += lengths + len(f)
+	}
+	out := appendField(appendField(make([]byte, 0, n), domain), keyID)
 	for _, f := range aad {
 		out = appendField(out, f)
 	}

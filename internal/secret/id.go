@@ -20,7 +20,7 @@ func NewID(now time.Time, r io.Reader) string {
 	var raw [16]byte
 	// A clock before 1970 gives ids that sort first.
 	binary.BigEndian.PutUint64(raw[:8], uint64(max(now.UnixMilli(), 0))<<16)
-	if _, err := io.ReadFull(source(r), raw[6:]); err != nil {
+	if err := fill(r, raw[6:]); err != nil {
 		// The system's generator cannot fail; a reader of the caller's that runs dry is a programmer's mistake.
 		panic(fmt.Sprintf("secret.NewID: random source: %v", err))
 	}

@@ -31,3 +31,19 @@ func source(r io.Reader) io.Reader {
 	}
 	return r
 }
+
+// fill fills b from r, or from the system's generator for nil, which never fails
+// and leaves b where the caller has it.
+func fill(r io.Reader, b []byte) error {
+	if r == nil {
+		_, _ = rand.Read(b)
+		return nil
+	}
+	drawn := make([]byte, len(b))
+	defer clear(drawn)
+	if _, err := io.ReadFull(r, drawn); err != nil {
+		return err
+	}
+	copy(b, drawn)
+	return nil
+}

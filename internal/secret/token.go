@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 )
 
 const (
@@ -37,7 +38,7 @@ func NewToken(r io.Reader, prefix, id string) (Token, error) {
 		return Token{}, errors.New("new token: prefix and id must be 1 to 64 of a-z and 0-9")
 	}
 	var key [tokenBytes]byte
-	if _, err := io.ReadFull(source(r), key[:]); err != nil {
+	if err := fill(r, key[:]); err != nil {
 		return Token{}, fmt.Errorf("new token: random source: %w", err)
 	}
 	return tokenOf(prefix, id, key[:]), nil
@@ -53,21 +54,30 @@ func ParseToken(s string) (Token, error) {
 	if len(s) > 2*maxTokenPart+tokenChars+2 {
 		return Token{}, ErrMalformedToken
 	}
-	parts := strings.Split(s, "_")
-	if len(parts) != 3 || !plain(parts[0]) || !plain(parts[1]) || len(parts[2]) != tokenChars {
+	prefix, rest, _ := strings.Cut(s, "_")
+	id, key, _ := strings.Cut(rest, "_")
+	if !plain(prefix) || !plain(id) || len(key) != tokenChars {
 		return Token{}, ErrMalformedToken
 	}
+	var raw [tokenBytes]byte
+	n, err := tokenEncoding().Decode(raw[:], []byte(key))
 	// The decoder skips line breaks and ignores the last four bits; both fail the comparison with the canonical form.
-	raw, err := tokenEncoding().DecodeString(parts[2])
-	if err != nil || len(raw) != tokenBytes || tokenEncoding().EncodeToString(raw) != parts[2] {
+	if err != nil || n != tokenBytes || encodeKey(raw[:]) != [tokenChars]byte([]byte(key)) {
 		return Token{}, ErrMalformedToken
 	}
-	return tokenOf(parts[0], parts[1], raw), nil
+	return tokenOf(prefix, id, raw[:]), nil
 }
 
-func tokenEncoding() *base32.Encoding {
-	return base32.NewEncoding(tokenAlphabet).WithPadding(base32.NoPadding)
+// encodeKey writes the random part of a token.
+func encodeKey(raw []byte) (out [tokenChars]byte) {
+	tokenEncoding().Encode(out[:], raw)
+	return out
 }
+
+// tokenEncoding is made once; it is never changed.
+var tokenEncoding = sync.OnceValue(func() *base32.Encoding {
+	return base32.NewEncoding(tokenAlphabet).WithPadding(base32.NoPadding)
+})
 
 // plain says whether s may be a prefix or an id of a token, or the id of a key.
 func plain(s string) bool {
@@ -93,7 +103,8 @@ func (t Token) Reveal() string {
 	if t.key == nil {
 		return ""
 	}
-	return t.prefix + "_" + t.id + "_" + tokenEncoding().EncodeToString([]byte(*t.key))
+	key := encodeKey([]byte(*t.key))
+	return t.prefix + "_" + t.id + "_" + string(key[:])
 }
 
 // Hash is what a database keeps: SHA-256 over a label and the random part, 32 bytes. A plain hash is enough, as 256 random
@@ -102,12 +113,24 @@ func (t Token) Hash() []byte {
 	if t.key == nil {
 		return nil
 	}
-	sum := sha256.Sum256([]byte(tokenHashLabel + *t.key))
+	sum := t.sum()
 	return sum[:]
 }
 
+func (t Token) sum() [sha256.Size]byte {
+	var labelled [len(tokenHashLabel) + tokenBytes]byte
+	copy(labelled[copy(labelled[:], tokenHashLabel):], *t.key)
+	return sha256.Sum256(labelled[:])
+}
+
 // Matches says, in constant time, whether hash is t's. The zero value matches nothing.
-func (t Token) Matches(hash []byte) bool { return t.key != nil && Equal(t.Hash(), hash) }
+func (t Token) Matches(hash []byte) bool {
+	if t.key == nil {
+		return false
+	}
+	sum := t.sum()
+	return Equal(sum[:], hash)
+}
 
 // String is the mask.
 func (t Token) String() string { return maskedToken }
