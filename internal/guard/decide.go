@@ -144,9 +144,15 @@ func (l Limits) Decide(req Request, number, acc Row, now time.Time) (Decision, R
 			}
 		}
 	}
+	if req.Start || req.Send {
+		number = number.own()
+	}
+	if req.Start || req.Call {
+		acc = acc.own()
+	}
 	for _, c := range charges {
 		if c.on {
-			*c.row = c.row.with(c.rule, c.row.Windows[c.rule].Add(now, c.limit.Window, 1))
+			c.row.Windows[c.rule] = c.row.Windows[c.rule].Add(now, c.limit.Window, 1)
 		}
 	}
 	if req.Call {

@@ -81,14 +81,20 @@ type Row struct {
 	Blocked bool
 }
 
+// own gives a copy of the row whose map is its own.
+func (r Row) own() Row {
+	m := make(map[Rule]Window, len(r.Windows)+2)
+	for rule, w := range r.Windows {
+		m[rule] = w
+	}
+	r.Windows = m
+	return r
+}
+
 // with gives a copy of the row in which one window is replaced.
 func (r Row) with(rule Rule, w Window) Row {
-	m := make(map[Rule]Window, len(r.Windows)+1)
-	for k, v := range r.Windows {
-		m[k] = v
-	}
-	m[rule] = w
-	r.Windows = m
+	r = r.own()
+	r.Windows[rule] = w
 	return r
 }
 
