@@ -35,7 +35,12 @@ func (k Keyring) MAC(keyID, domain string, fields ...string) ([]byte, error) {
 // stays good for the life of the database.
 func (k Keyring) Index(domain, value string) []byte {
 	in := k.in()
-	return in.cached(subkeyName{use: "index", domain: domain}, in.index).sum([]string{value})[:indexBytes]
+	name := subkeyName{use: "index", domain: domain}
+	sub := in.cache.find(name)
+	if sub == nil {
+		sub = in.cache.add(name, in.index)
+	}
+	return sub.sum([]string{value})[:indexBytes]
 }
 
 // Seal encrypts plaintext with the current key (XChaCha20-Poly1305, random nonce). The result opens only with the same domain
@@ -147,26 +152,34 @@ func (in *ring) subkey(use, keyID, domain string) (*subkey, error) {
 	if !ok {
 		return nil, ErrUnknownKey
 	}
-	return in.cached(subkeyName{use: use, keyID: keyID, domain: domain}, k.secret), nil
+	name := subkeyName{use: use, keyID: keyID, domain: domain}
+	if s := in.cache.find(name); s != nil {
+		return s, nil
+	}
+	return in.cache.add(name, k.secret), nil
 }
 
-func (in *ring) cached(name subkeyName, secret [keyBytes]byte) *subkey {
-	if m := in.cache.known.Load(); m != nil {
-		if s := (*m)[name]; s != nil {
-			return s
-		}
+// find gives a derived key that is kept; nil: it is not.
+func (c *subkeys) find(name subkeyName) *subkey {
+	if m := c.known.Load(); m != nil {
+		return (*m)[name]
 	}
-	in.cache.grow.Lock()
-	defer in.cache.grow.Unlock()
+	return nil
+}
+
+// add derives a key and keeps it.
+func (c *subkeys) add(name subkeyName, secret [keyBytes]byte) *subkey {
+	c.grow.Lock()
+	defer c.grow.Unlock()
+	if s := c.find(name); s != nil {
+		return s
+	}
 	larger := make(map[subkeyName]*subkey)
-	if m := in.cache.known.Load(); m != nil {
-		if s := (*m)[name]; s != nil {
-			return s
-		}
+	if m := c.known.Load(); m != nil {
 		maps.Copy(larger, *m)
 	}
 	larger[name] = newSubkey(derive(secret[:], name.use, name.domain))
-	in.cache.known.Store(&larger)
+	c.known.Store(&larger)
 	return larger[name]
 }
 
