@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/pincall/pincall/internal/edge"
 	"github.com/pincall/pincall/internal/verify"
@@ -33,18 +34,21 @@ func onceKey(r *edge.Request) (string, error) {
 }
 
 // onceFor makes an action happen once for its Idempotency-Key. at is the action's
-// own path, whatever way the request spelled it. Each API key and each client
+// own path, in parts, whatever way the request spelled it. Each API key and each client
 // token has a scope of its own: an answer may tell its key more than another may
 // know (the number, screen digits, a client token).
-func onceFor[T any](r *edge.Request, at string, encode func(T) ([]byte, error)) (verify.Once[T], error) {
+func onceFor[T any](r *edge.Request, encode func(T) ([]byte, error), at ...string) (verify.Once[T], error) {
 	key, err := onceKey(r)
-	path := http.MethodPost + " " + at
+	if key == "" || err != nil {
+		return verify.Once[T]{}, err
+	}
+	path := http.MethodPost + " " + strings.Join(at, "/")
 	if r.Caller.Verification != "" {
 		path += " by client token"
 	} else {
 		path += " by key " + r.Caller.Key
 	}
-	return verify.Once[T]{Key: key, Path: path, Body: r.Body, Encode: encode}, err
+	return verify.Once[T]{Key: key, Path: path, Body: r.Body, Encode: encode}, nil
 }
 
 // reply gives the document of an answer: the kept one, or a new one.

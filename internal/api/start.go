@@ -80,7 +80,7 @@ func (s *server) start() {
 			Description: "Draws a code and calls the number, or sends a message. The pending verification of the same number and purpose is superseded.",
 		},
 	}, func(ctx context.Context, in *startInput) (answer, error) {
-		once, err := onceFor(in.request, collection, encodeStarted)
+		once, err := onceFor(in.request, encodeStarted, collection)
 		if err != nil {
 			return answer{}, err
 		}

@@ -113,6 +113,6 @@ func once[T any](o One, action string, encode func(T) ([]byte, error)) (string, 
 	if err != nil {
 		return "", verify.Once[T]{}, err
 	}
-	which, err := onceFor(o.request, collection+"/"+id+"/"+action, encode)
+	which, err := onceFor(o.request, encode, collection, id, action)
 	return id, which, err
 }

@@ -57,7 +57,10 @@ const clocksApart = 5 * time.Minute
 // parseContext judges what a request tells. Its errors name the field and never
 // a value, nor a name of metadata, which is the caller's as well.
 func parseContext(req StartRequest, now time.Time) (Context, error) {
-	x := Context{UserRef: req.UserRef, Metadata: req.Metadata}
+	x := Context{UserRef: req.UserRef}
+	if len(req.Metadata) > 0 {
+		x.Metadata = req.Metadata
+	}
 	if req.Consent != nil {
 		var err error
 		if x.ConsentAt, err = time.Parse(time.RFC3339, req.Consent.At); err != nil {

@@ -160,7 +160,8 @@ func (w wanted) sayable() error {
 		PlainDigits: w.settings.PlainDigits, Longest: LongestCall,
 	}
 	if !w.payment.isZero() {
-		m.Amount, m.Payee = &w.payment.Money, w.payment.Payee
+		money := w.payment.Money
+		m.Amount, m.Payee = &money, w.payment.Payee
 	}
 	withWords(&m, w.service)
 	if _, err := script.Compose(m); err != nil {

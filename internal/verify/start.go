@@ -62,6 +62,7 @@ type drawn struct {
 	token    secret.Token
 	attempt  string
 	narrow   []string
+	context  Context
 }
 
 // draw makes everything of a verification that needs randomness or keys.
@@ -73,7 +74,7 @@ func (c *Core) draw(who Caller, w wanted) (drawn, error) {
 	if w.extension != "" { // another extension is another person
 		shared = append(shared, w.extension)
 	}
-	n := drawn{to: w.to, validity: w.service.Validity, attempt: secret.NewID(now, c.cfg.Rand), narrow: w.service.Countries}
+	n := drawn{to: w.to, validity: w.service.Validity, attempt: secret.NewID(now, c.cfg.Rand), narrow: w.service.Countries, context: w.context}
 	e164 := w.to.E164()
 	n.v = Verification{
 		ID: id, Account: who.Account, Service: w.service.ID, Purpose: w.purpose,
@@ -130,8 +131,22 @@ func (c *Core) planStart(s State, who Caller, n drawn, embedded bool) (Writes, S
 	}
 	d.queue(v, Attempt{ID: n.attempt, N: 1, Send: 1, Channel: first}, due)
 	w := d.writes()
-	view := c.kept(who, State{Now: s.Now, Verification: &v}.with(w))
+	view := n.view(who, State{Now: s.Now, Verification: &v, Attempts: w.Attempts[len(w.Attempts)-1:]})
 	return w, Started{View: view, ClientToken: n.token}, nil
+}
+
+// view shows a verification that has just been made, whose number and context need
+// not be opened for that.
+func (n drawn) view(who Caller, s State) View {
+	out := show(who, s)
+	out.To = n.to.E164()
+	if !who.owns(*s.Verification) {
+		out.To = n.to.String()
+	}
+	if who.Key != "" {
+		out.Context = n.context
+	}
+	return out
 }
 
 // mac is the HMAC that a check is compared with. It covers everything that the
@@ -153,6 +168,9 @@ type sealedCode struct {
 
 func (c *Core) sealCode(v Verification, code secret.Code, w wanted) ([]byte, error) {
 	p := w.payment
+	if p.isZero() && w.extension == "" { // what json makes of it
+		return c.cfg.Keys.Seal([]byte(`{"code":"`+code.Reveal()+`"}`), "code", v.Account, v.ID)
+	}
 	plain, err := json.Marshal(sealedCode{code.Reveal(), p.Money.Minor, p.Money.Currency, p.Payee, w.extension})
 	if err != nil {
 		return nil, err
@@ -162,7 +180,12 @@ func (c *Core) sealCode(v Verification, code secret.Code, w wanted) ([]byte, err
 
 // joined makes one string of several so that no two lists give the same.
 func joined(fields ...string) string {
+	n := 0
+	for _, f := range fields {
+		n += 4 + len(f)
+	}
 	var b strings.Builder
+	b.Grow(n)
 	for _, f := range fields {
 		var n [4]byte
 		binary.BigEndian.PutUint32(n[:], uint32(len(f)))

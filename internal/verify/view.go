@@ -75,13 +75,27 @@ func (c *Core) Get(ctx context.Context, who Caller, id string) (View, error) {
 
 // view shows a verification to a caller.
 func (c *Core) view(who Caller, s State) View {
-	v := *s.Verification
+	v := s.Verification
+	out := show(who, s)
+	out.To, out.Context = c.shownNumber(who, *v), c.shownContext(who, *v)
+	if out.Status == Pending && (who.owns(*v) || who.Verification == v.ID) {
+		for _, a := range s.Attempts {
+			if a.atGate() {
+				out.ScreenDigits = c.screenDigits(*v, a)
+			}
+		}
+	}
+	return out
+}
+
+// show is view without what must be opened first.
+func show(who Caller, s State) View {
+	v := s.Verification
 	out := View{
 		ID: v.ID, Service: v.Service, Status: v.statusAt(s.Now), Reason: v.Reason, Channel: v.step().Channel,
 		Locale: v.Settings.Language, Gate: v.Settings.Gate, Purpose: v.Purpose, CreatedAt: v.CreatedAt,
 		ExpiresAt: v.ExpiresAt, EndedAt: v.EndedAt, Step: v.Step + 1, Steps: len(v.Settings.Workflow),
 	}
-	out.To, out.Context = c.shownNumber(who, v), c.shownContext(who, v)
 	if out.Status == Pending {
 		out.GuessesLeft = v.Settings.MaxGuesses - v.Guesses
 		out.SendsLeft = v.Settings.MaxSends - v.Sends
@@ -89,12 +103,11 @@ func (c *Core) view(who Caller, s State) View {
 	if out.Status == Expired {
 		out.Reason = ReasonExpired
 	}
-	shown := out.Status == Pending && (who.owns(v) || who.Verification == v.ID)
-	for _, a := range s.Attempts {
-		out.Attempts = append(out.Attempts, a.view(who))
-		if shown && a.atGate() {
-			out.ScreenDigits = c.screenDigits(v, a)
-		}
+	if len(s.Attempts) > 0 {
+		out.Attempts = make([]AttemptView, len(s.Attempts))
+	}
+	for i := range s.Attempts {
+		out.Attempts[i] = s.Attempts[i].view(who)
 	}
 	return out
 }
