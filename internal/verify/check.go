@@ -53,7 +53,8 @@ func (c *Core) planCheck(s State, code secret.Code, p payment) (Writes, Checked,
 	if err != nil {
 		return Writes{}, Checked{}, internal("check", err)
 	}
-	d := c.draft(s, v.Account)
+	var d draft
+	d.begin(c, s, v.Account)
 	if secret.Equal(mac, v.CodeMAC) {
 		d.end(Group{v, s.Attempts}, Approved, "")
 		return d.writes(), Checked{Status: Approved, Valid: true, Remaining: v.Settings.MaxGuesses - v.Guesses}, nil

@@ -24,7 +24,14 @@ type draft struct {
 
 // draft begins one for an account whose row the state holds.
 func (c *Core) draft(s State, account string) *draft {
-	return &draft{limits: c.cfg.Limits, now: s.Now, at: s.stamp(), account: account, acc: s.Limits[accountKey(account)]}
+	d := new(draft)
+	d.begin(c, s, account)
+	return d
+}
+
+// begin is draft for one that is there already, which may be on the stack.
+func (d *draft) begin(c *Core, s State, account string) {
+	*d = draft{limits: c.cfg.Limits, now: s.Now, at: s.stamp(), account: account, acc: s.Limits[accountKey(account)]}
 }
 
 // accountKey names the row that counts an account.

@@ -108,7 +108,9 @@ func (c *Core) draw(who Caller, w wanted) (drawn, error) {
 
 // planStart is the start's pure half.
 func (c *Core) planStart(s State, who Caller, n drawn, embedded bool) (Writes, Started, error) {
-	v, d := n.v, c.draft(s, who.Account)
+	var d draft
+	d.begin(c, s, who.Account)
+	v := n.v
 	due := s.Now
 	for _, g := range s.Pending {
 		d.at = after(s.Now, &g.Verification, g.Attempts)
