@@ -63,5 +63,6 @@ func (s *server) action(name, summary, description string) operation {
 }
 
 func encodeChecked(c verify.Checked) ([]byte, error) {
-	return encode(Checked{Status: string(c.Status), Valid: c.Valid, Remaining: c.Remaining})
+	out := Checked{Status: string(c.Status), Valid: c.Valid, Remaining: c.Remaining}
+	return document(writeChecked(out), out)
 }

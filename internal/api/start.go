@@ -136,7 +136,8 @@ func showTold(x verify.Context) Told {
 // encodeStarted gives the document of a start: the one place where a client
 // token leaves the server.
 func encodeStarted(s verify.Started) ([]byte, error) {
-	return encode(Started{show(s.View), s.ClientToken.Reveal()})
+	out := Started{show(s.View), s.ClientToken.Reveal()}
+	return document(writeStarted(out), out)
 }
 
 // idOf finds the id in a kept document.
