@@ -36,15 +36,17 @@ type dialect struct {
 // which finished verifications are dropped.
 const span = 28 * 24 * time.Hour
 
-// insert writes the statement that copies the table's newest row. Columns that the
-// database numbers are left out; ids of copies stand below those of new rows.
+// insert writes the statement that copies the table's newest row. The ids of copies
+// stand below those of new rows.
 func insert(table string, columns []column, d dialect) string {
 	var names, values []string
 	for _, c := range columns {
 		value := "t." + c.name
 		switch {
-		case c.name == "row" || c.name == "n" && table == "verifications":
-			continue // numbered by the database
+		case c.name == "n" && table == "verifications":
+			value += " + i"
+		case c.name == "row": // of SQLite: the verification's number, times 4096, and the attempt's
+			value += " + i * 4096"
 		case c.name == "id" && table == "attempts":
 			value = d.id("a")
 		case c.name == "id" || c.name == "verification":

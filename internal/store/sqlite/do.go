@@ -63,9 +63,10 @@ func (t *tx) loadOne(id string) error {
 	if k, ok := t.recent.get(id); ok {
 		o.Hold(k.v)
 		o.HoldAttempts(id, k.attempts)
+		t.numbers[id] = k.n
 		return t.loadLimit(k.v.LimitKey)
 	}
-	v, err := verification(t.conn, "", id)
+	v, n, err := verification(t.conn, "", id)
 	if errors.Is(err, verify.ErrAbsent) {
 		return nil
 	}
@@ -73,13 +74,14 @@ func (t *tx) loadOne(id string) error {
 		t.broken = true
 		return err
 	}
-	attempts, err := attemptsOf(t.conn, id)
+	attempts, err := attemptsOf(t.conn, n)
 	if err != nil {
 		t.broken = true
 		return err
 	}
 	o.Hold(v)
 	o.HoldAttempts(id, attempts)
+	t.numbers[id] = n
 	return t.loadLimit(v.LimitKey)
 }
 

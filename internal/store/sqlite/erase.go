@@ -18,12 +18,12 @@ const (
 		UNION SELECT account, service FROM statistics WHERE account = ?1 OR ?2 = ''`
 	// A call that has left and is not over is worked on as long as there is somebody
 	// who works. One that has not left finds its verification gone.
-	selectFollowed = `SELECT 1 FROM attempts WHERE verification = ? AND state NOT IN ('queued', 'ended') AND channel = 'voice'
-		AND EXISTS (SELECT 1 FROM nodes WHERE alive_until >= ?)`
+	selectFollowed = `SELECT 1 FROM attempts WHERE ` + ofFirst + ` AND state NOT IN ('queued', 'ended') AND channel = 'voice'
+		AND EXISTS (SELECT 1 FROM nodes WHERE alive_until >= ?2)`
 
 	selectKeys = `SELECT limit_key, account, number_sealed, binding, order_key, code_mac, context
 		FROM verifications WHERE id = ?`
-	deleteJobs  = `DELETE FROM jobs WHERE subject = ? OR subject IN (SELECT id FROM attempts WHERE verification = ?)`
+	deleteJobs  = `DELETE FROM jobs WHERE subject = ?2 OR subject IN (SELECT id FROM attempts WHERE ` + ofFirst + `)`
 	deleteLimit = `DELETE FROM limits WHERE key = ?`
 	deleteKept  = `DELETE FROM once WHERE verification = ?`
 	// They were kept before it was written down of what they tell.
@@ -146,7 +146,7 @@ func (t *tx) eraseOne(id, account string, did *verify.Erased) error {
 		sql  string
 		args []string
 	}{
-		{&did.Jobs, deleteJobs, []string{account + "/" + id, id}},
+		{&did.Jobs, deleteJobs, []string{id, account + "/" + id}},
 		{&did.Attempts, deleteAttempts, []string{id}},
 		{&did.Verifications, deleteVerification, []string{id}},
 		{&did.Answers, deleteKept, []string{id}},

@@ -59,10 +59,11 @@ func (s *Store) ReadAttempt(ctx context.Context, id string) (verify.State, error
 }
 
 func load(c *conn, st *verify.State, account, id string) (err error) {
-	if st.Verification, err = verification(c, account, id); err != nil {
+	var n int64
+	if st.Verification, n, err = verification(c, account, id); err != nil {
 		return err
 	}
-	st.Attempts, err = attemptsOf(c, id)
+	st.Attempts, err = attemptsOf(c, n)
 	return err
 }
 

@@ -26,6 +26,7 @@ type recent struct {
 // never changed.
 type known struct {
 	v        *verify.Verification
+	n        int64            // its number in the file
 	attempts []verify.Attempt // oldest first
 }
 
@@ -53,11 +54,11 @@ func (r *recent) forgetLimits() {
 }
 
 // publish keeps what a group has read and written.
-func (r *recent) publish(o *store.Overlay) {
+func (r *recent) publish(o *store.Overlay, numbers map[string]int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, h := range o.Verifications {
-		r.put(known{h.Verification, o.Attempts(id)})
+		r.put(known{h.Verification, numbers[id], o.Attempts(id)})
 	}
 	for key, l := range o.Limits {
 		if l.Found {

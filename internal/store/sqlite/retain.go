@@ -13,7 +13,7 @@ const (
 	// those have not been finished for long, none has.
 	selectRetired = `SELECT n, id, account, service, country, status, sends, guesses, created_at
 		FROM (SELECT * FROM verifications ORDER BY n LIMIT ?) WHERE status <> 'pending' AND ended_at > 0 AND ended_at <= ?`
-	selectLast = `SELECT channel, outcome FROM attempts WHERE verification = ? ORDER BY attempts.n DESC LIMIT 1`
+	selectLastAttempt = `SELECT channel, outcome FROM attempts WHERE ` + ofFirst + ` ORDER BY row DESC LIMIT 1`
 
 	// secure_delete clears what a deletion frees, but not the copies that are left
 	// in a page when its rows are moved to make room or to fill a neighbour. So
@@ -25,7 +25,7 @@ const (
 		limit_key = substr(hex(zeroblob(64)), 1, length(limit_key)), prefix = substr('000000', 1, length(prefix)),
 		purpose = substr(hex(zeroblob(64)), 1, length(purpose)) WHERE id = ?`
 	deleteVerification = `DELETE FROM verifications WHERE id = ?`
-	deleteAttempts     = `DELETE FROM attempts WHERE verification = ?`
+	deleteAttempts     = `DELETE FROM attempts WHERE ` + ofFirst
 
 	addStatistics = `INSERT INTO statistics (account, day, service, country, channel, status, outcome, sends, guesses, n)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sends = sends + excluded.sends,
@@ -92,7 +92,7 @@ func (t *tx) retired(before int64, n int) ([]string, map[verify.Count]verify.Cou
 	}
 	sums := make(map[verify.Count]verify.Count)
 	for i, k := range each {
-		err := t.query(selectLast, func(r *row) error {
+		err := t.query(selectLastAttempt, func(r *row) error {
 			k.Channel, k.Outcome = r.text(), r.text()
 			return nil
 		}, ids[i])

@@ -93,7 +93,7 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.w = &tx{conn: w, clock: s.clock, group: store.NewOverlay(), recent: s.recent, backlog: s.backlog}
+	s.w = &tx{conn: w, clock: s.clock, group: store.NewOverlay(), numbers: make(map[string]int64), recent: s.recent, backlog: s.backlog}
 	if err := migrate(w); err != nil {
 		return nil, err
 	}

@@ -23,8 +23,10 @@ type tx struct {
 	stale   bool   // there was one in this process
 
 	bindings bindings
-	group    *store.Overlay // of operations
-	ahead    ahead          // what the group does to the backlog
+	last     int64            // number of a verification
+	group    *store.Overlay   // of operations
+	numbers  map[string]int64 // of the group's verifications, by id
+	ahead    ahead            // what the group does to the backlog
 	// Of the change in hand.
 	now    int64 // microseconds
 	wrote  bool
@@ -80,6 +82,7 @@ func (t *tx) apply(group []member, errs []error) {
 // carried out one by one; errs is then to be ignored.
 func (t *tx) together(ops []member, errs []error) error {
 	t.group.Reset()
+	clear(t.numbers)
 	if err := t.begin(); err != nil {
 		return t.failed(errs, err)
 	}
@@ -125,7 +128,7 @@ func (t *tx) publish() {
 			t.bindings.note(h.Verification)
 		}
 	}
-	t.recent.publish(t.group)
+	t.recent.publish(t.group, t.numbers)
 	t.backlog.commit(&t.ahead, t.clock.Micros())
 }
 
@@ -175,6 +178,7 @@ func (t *tx) begin() error {
 
 const (
 	noteErasure   = `INSERT INTO meta (name, value) VALUES ('erased', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+	selectLast    = `SELECT coalesce(max(n), 0) FROM verifications`
 	selectErasure = `SELECT value FROM meta WHERE name = 'erased'`
 )
 
@@ -202,10 +206,14 @@ func (t *tx) notice() error {
 // lookAgain forgets what is known, and reads anew what is worked on.
 func (t *tx) lookAgain() error {
 	t.recent.forget()
-	if err := t.bindings.read(t.conn); err != nil {
-		return err
+	err := t.query(selectLast, func(r *row) error { t.last = r.int64(); return nil })
+	if err == nil {
+		err = t.bindings.read(t.conn)
 	}
-	return t.backlog.read(t.conn)
+	if err == nil {
+		err = t.backlog.read(t.conn)
+	}
+	return err
 }
 
 // failed gives everyone the error: what a plan was refused for may have been

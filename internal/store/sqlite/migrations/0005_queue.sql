@@ -15,8 +15,10 @@ ALTER TABLE queue RENAME TO jobs;
 -- The process that works on the file knows the pending verifications of a binding.
 DROP INDEX verifications_binding;
 
--- Attempts stand with those of their verification: one tree less to write for each.
+-- An attempt's row is that of its verification times 4096, and its own number: it
+-- is found without an index, and new rows stand at the end.
 CREATE TABLE tries (
+  row           INTEGER PRIMARY KEY,
   id            TEXT NOT NULL UNIQUE,
   verification  TEXT NOT NULL,
   account       TEXT NOT NULL,
@@ -43,11 +45,11 @@ CREATE TABLE tries (
   answered_at   INTEGER NOT NULL,
   ended_at      INTEGER NOT NULL,
   rung_at       INTEGER NOT NULL,
-  gate_at       INTEGER NOT NULL,
-  PRIMARY KEY (verification, n)
-) STRICT, WITHOUT ROWID;
-INSERT INTO tries SELECT id, verification, account, n, send, step, channel, route, state, ref, outcome, reason, may_have_rung,
-  fault, permanent, gate, ungated, screen, gate_passed, readouts, stop, created_at, dialled_at, answered_at, ended_at,
-  rung_at, gate_at FROM attempts ORDER BY verification, n;
+  gate_at       INTEGER NOT NULL
+) STRICT;
+INSERT INTO tries SELECT v.n * 4096 + a.n, a.id, a.verification, a.account, a.n, a.send, a.step, a.channel, a.route, a.state,
+  a.ref, a.outcome, a.reason, a.may_have_rung, a.fault, a.permanent, a.gate, a.ungated, a.screen, a.gate_passed, a.readouts,
+  a.stop, a.created_at, a.dialled_at, a.answered_at, a.ended_at, a.rung_at, a.gate_at
+  FROM verifications AS v JOIN attempts AS a ON a.verification = v.id ORDER BY v.n, a.n;
 DROP TABLE attempts;
 ALTER TABLE tries RENAME TO attempts;
