@@ -1,11 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,11 +40,13 @@ type figures struct {
 	delivered    int           // calls and messages that the carrier took
 	drained      time.Duration // from the first start until nothing was left to deliver
 	server, db   spent
+	own          spent         // the generator's
 	filled       time.Duration // how long filling the database took
 }
 
 // spent is processor time.
 type spent struct {
+	echoing    time.Duration // while the yardstick was asked for starts
 	starting   time.Duration // while starts were sent
 	delivering time.Duration // until all of them were delivered
 	checking   time.Duration
@@ -211,11 +214,15 @@ func (b *bench) warm(ctx context.Context) error {
 // slice measures a part of every phase.
 func (b *bench) slice(ctx context.Context, f *figures) error {
 	part := b.each / slices
+	ownWas := own()
 	f.echo.Add(b.gen.Run(ctx, part, b.startAt(b.yard.URL, false)))
+	f.own.echoing += own() - ownWas
+	ownWas = own()
 
 	serverWas, dbWas, began := b.server.CPU(), b.dbCPU(), time.Now()
 	placedWas, _ := b.Placed()
 	f.starts.Add(b.gen.Run(ctx, part, b.startAt(b.server.URL, true)))
+	f.own.starting += own() - ownWas
 	f.server.starting += b.server.CPU() - serverWas
 	f.db.starting += b.dbCPU() - dbWas
 	if err := b.server.Drain(ctx, drainWait); err != nil {
@@ -228,12 +235,17 @@ func (b *bench) slice(ctx context.Context, f *figures) error {
 	f.db.delivering += b.dbCPU() - dbWas
 
 	f.echoed.Add(b.gen.Run(ctx, part, b.checkAtYard()))
+	ownWas = own()
 	serverWas, dbWas = b.server.CPU(), b.dbCPU()
 	f.checks.Add(b.gen.Run(ctx, part, b.guesses()))
+	f.own.checking += own() - ownWas
 	f.server.checking += b.server.CPU() - serverWas
 	f.db.checking += b.dbCPU() - dbWas
 	return nil
 }
+
+// own is what the generator has used.
+func own() time.Duration { return server.CPUOf(os.Getpid()) }
 
 func (b *bench) dbCPU() time.Duration {
 	if b.cluster == nil {
@@ -258,16 +270,18 @@ func (b *bench) startAt(url string, keep bool) func(int, int) (load.Request, boo
 	}
 }
 
+// beforeID is what an answer has before the id, which it begins with.
+var beforeID = []byte(`{"id":"`)
+
 func (b *bench) keep(to string, body []byte) {
-	var v struct {
-		ID string `json:"id"`
-	}
-	if json.Unmarshal(body, &v) != nil {
+	rest, ok := bytes.CutPrefix(body, beforeID)
+	end := bytes.IndexByte(rest, '"')
+	if !ok || end < 0 {
 		return // a start without an id is missed by the checks
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.begun = append(b.begun, started{v.ID, to})
+	b.begun = append(b.begun, started{string(rest[:end]), to})
 }
 
 // take gives one that nobody has checked.

@@ -42,21 +42,23 @@ func (f figures) table(p plan) {
 	if f.filled > 0 {
 		fmt.Printf("(filling the database took %s)\n", f.filled.Round(time.Second))
 	}
-	fmt.Printf("%-30s %10s %8s %8s %8s %8s %10s %10s\n", "", "per second", "of bare", "p50 ms", "p99 ms", "p99.9 ms", "server us", "database us")
+	fmt.Printf("%-30s %10s %8s %8s %8s %8s %10s %12s %13s\n", "", "per second", "of bare", "p50 ms", "p99 ms", "p99.9 ms", "server us", "database us", "generator us")
 	row := func(name string, r load.Result, bare float64) {
 		fmt.Printf("%-30s %10.0f %7.0f%% %8.2f %8.2f %8.2f", name, r.Rate(), ratio(r.Rate(), bare), ms(r.Percentile(50)), ms(r.Percentile(99)), ms(r.Percentile(99.9)))
 	}
-	cost := func(server, db time.Duration, n int) { fmt.Printf(" %10.0f %10.0f\n", perOp(server, n), perOp(db, n)) }
+	cost := func(server, db, own time.Duration, n int) {
+		fmt.Printf(" %10.0f %12.0f %13.0f\n", perOp(server, n), perOp(db, n), perOp(own, n))
+	}
 	row("bare net/http, a start's JSON", f.echo, f.echo.Rate())
-	fmt.Println()
+	fmt.Printf(" %10s %12s %13.0f\n", "", "", perOp(f.own.echoing, f.echo.Done))
 	row("starts", f.starts, f.echo.Rate())
-	cost(f.server.starting, f.db.starting, f.starts.Done)
+	cost(f.server.starting, f.db.starting, f.own.starting, f.starts.Done)
 	fmt.Printf("%-30s %10.0f %7.0f%% %8s %8s %8s", "starts until delivered", f.deliveredRate(), ratio(f.deliveredRate(), f.echo.Rate()), "", "", "")
-	cost(f.server.delivering, f.db.delivering, f.delivered)
+	cost(f.server.delivering, f.db.delivering, f.own.starting, f.delivered)
 	row("bare net/http, a check's JSON", f.echoed, f.echoed.Rate())
 	fmt.Println()
 	row("checks, half of them right", f.checks, f.echoed.Rate())
-	cost(f.server.checking, f.db.checking, f.checks.Done)
+	cost(f.server.checking, f.db.checking, f.own.checking, f.checks.Done)
 }
 
 // curve shows what a start costs with so much stored.

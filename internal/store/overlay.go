@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/pincall/pincall/internal/guard"
 	"github.com/pincall/pincall/internal/jobs"
@@ -64,6 +65,9 @@ type Limit struct {
 	Stored bool  // it is in the database, and locked
 	Blind  bool  // nobody has looked: it may be in the database
 	Dirty  bool
+	// Of a row that is in the database, for the engine: its own number of it, and the
+	// Keep that it has there.
+	Number, KeptUntil int64
 }
 
 // Kept is an answer as the group sees it.
@@ -248,6 +252,7 @@ func (o *Overlay) put(w verify.Writes) error {
 		}
 		o.Limits[key] = &Limit{
 			Row: l.Row, Keep: Micros(l.KeepUntil), Found: true, Stored: before.Stored, Blind: before.Blind, Dirty: true,
+			Number: before.Number, KeptUntil: before.KeptUntil,
 		}
 	}
 	o.putJobs(w)
@@ -334,6 +339,15 @@ func SortAttempts(list []verify.Attempt) {
 		slices.SortFunc(list, func(a, b verify.Attempt) int { return cmp.Compare(a.N, b.N) })
 	}
 }
+
+// keepStep is what the time to keep a row of counters is rounded up to, in
+// microseconds. It moves on with every use of the row, and an index has it: a row
+// whose indexed columns stay as they are is changed where it stands, without a word
+// to any index.
+const keepStep = int64(10 * time.Minute / time.Microsecond)
+
+// RoundKeep gives the stored form of Limit.Keep.
+func RoundKeep(micros int64) int64 { return (micros + keepStep - 1) / keepStep * keepStep }
 
 // Sorted gives the keys of a map in order, which is the order of locks.
 func Sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -18,7 +18,7 @@ func (s *Store) Do(ctx context.Context, op verify.Op) error {
 }
 
 const (
-	selectLimit = `SELECT counts, keep_until FROM limits WHERE key = ?`
+	selectLimit = `SELECT n, counts, keep_until FROM limits WHERE key = ?`
 	selectKept  = `SELECT account, body, answer, keep_until, verification FROM once WHERE key = ?`
 )
 
@@ -110,15 +110,22 @@ func (t *tx) loadLimit(key string) error {
 		o.Limits[key] = l
 		return nil
 	}
-	l := &store.Limit{}
-	err := t.query(selectLimit, func(r *row) (err error) {
-		l.Found, l.Stored = true, true
-		l.Row, err = guard.DecodeRow(r.bytes())
-		l.Keep = r.int64()
-		return err
-	}, key)
+	l, err := t.readLimit(key)
 	o.Limits[key] = l
 	return err
+}
+
+// readLimit reads a row of counters; an empty one: there is none.
+func (t *tx) readLimit(key string) (*store.Limit, error) {
+	l := &store.Limit{}
+	err := t.query(selectLimit, func(r *row) (err error) {
+		l.Found, l.Stored, l.Number = true, true, r.int64()
+		l.Row, err = guard.DecodeRow(r.bytes())
+		l.Keep = r.int64()
+		l.KeptUntil = l.Keep
+		return err
+	}, key)
+	return l, err
 }
 
 // loadKept loads a kept answer.

@@ -169,7 +169,7 @@ func (t *tx) eraseLimit(key string, forgetBlock bool, did *verify.Erased) error 
 	}
 	if l.Row.Blocked && !forgetBlock {
 		did.BlocksKept++
-		_, err := t.exec(upsertLimit, key, guard.Block(guard.Row{}).Encode(), int64(0))
+		_, err := t.exec(updateLimit, guard.Block(guard.Row{}).Encode(), int64(0), l.Number)
 		return err
 	}
 	did.Limits++

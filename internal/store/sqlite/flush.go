@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	upsertLimit = `INSERT INTO limits (key, counts, keep_until) VALUES (?, ?, ?)
-		ON CONFLICT (key) DO UPDATE SET counts = excluded.counts, keep_until = excluded.keep_until`
-	upsertKept = `INSERT INTO once (key, account, body, answer, keep_until, verification) VALUES (?, ?, ?, ?, ?, ?)
+	insertLimit = `INSERT INTO limits (n, key, counts, keep_until) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	countLimit  = `UPDATE limits SET counts = ? WHERE n = ?`
+	updateLimit = `UPDATE limits SET counts = ?, keep_until = ? WHERE n = ?`
+	upsertKept  = `INSERT INTO once (key, account, body, answer, keep_until, verification) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET account = excluded.account, body = excluded.body, answer = excluded.answer,
 		keep_until = excluded.keep_until, verification = excluded.verification`
 	insertJob = `INSERT INTO jobs (id, kind, subject, order_key, due_at) VALUES (?, ?, ?, ?, ?)`
@@ -34,7 +35,7 @@ func (t *tx) flush() error {
 	}
 	for _, key := range store.Sorted(o.Limits) {
 		if l := o.Limits[key]; l.Dirty {
-			if _, err := t.exec(upsertLimit, key, l.Row.Encode(), l.Keep); err != nil {
+			if err := t.putLimit(key, l); err != nil {
 				return err
 			}
 		}
@@ -47,6 +48,30 @@ func (t *tx) flush() error {
 		}
 	}
 	return t.flushJobs()
+}
+
+// putLimit inserts or changes a row of counters.
+func (t *tx) putLimit(key string, l *store.Limit) error {
+	counts, keep := l.Row.Encode(), store.RoundKeep(l.Keep)
+	if !l.Stored {
+		if n, err := t.exec(insertLimit, t.lastLimit+1, key, counts, keep); n > 0 || err != nil {
+			t.lastLimit++
+			l.Number, l.KeptUntil = t.lastLimit, keep
+			return err
+		}
+		stored, err := t.readLimit(key)
+		if err != nil {
+			return err
+		}
+		l.Number, l.KeptUntil = stored.Number, stored.KeptUntil
+	}
+	if l.KeptUntil == keep {
+		_, err := t.exec(countLimit, counts, l.Number)
+		return err
+	}
+	l.KeptUntil = keep
+	_, err := t.exec(updateLimit, counts, keep, l.Number)
+	return err
 }
 
 // putKept inserts or replaces a kept answer.

@@ -15,8 +15,8 @@ const (
 	selectOverdue = `SELECT account, id FROM verifications
 		WHERE status = 'pending' AND expires_at <= ? ORDER BY expires_at LIMIT ?`
 	selectStop   = `SELECT stop FROM attempts WHERE id = ? AND stop <> '' AND state <> 'ended'`
-	forgetLimits = `DELETE FROM limits WHERE key IN
-		(SELECT key FROM limits WHERE keep_until > 0 AND keep_until <= ? LIMIT ?)`
+	forgetLimits = `DELETE FROM limits WHERE n IN
+		(SELECT n FROM limits WHERE keep_until > 0 AND keep_until <= ? LIMIT ?)`
 	forgetOnce = `DELETE FROM once WHERE key IN (SELECT key FROM once WHERE keep_until <= ? LIMIT ?)`
 )
 

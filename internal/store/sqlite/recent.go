@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/pincall/pincall/internal/store"
@@ -8,8 +9,8 @@ import (
 )
 
 // recentRows is how many verifications, and how many rows of counters, are kept in
-// mind: some seconds of the greatest load, and 20 MB.
-const recentRows = 12_000
+// mind: some seconds of the greatest load, and 30 MB.
+const recentRows = 16_000
 
 // recent is what the last transactions have written or read, as it was committed:
 // what a delivery or a guess needs next is mostly there. Only this process writes
@@ -58,7 +59,11 @@ func (r *recent) publish(o *store.Overlay, numbers map[string]int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, h := range o.Verifications {
-		r.put(known{h.Verification, numbers[id], o.Attempts(id)})
+		if k := (known{h.Verification, numbers[id], o.Attempts(id)}); k.over() {
+			r.remove(id)
+		} else {
+			r.put(k)
+		}
 	}
 	for key, l := range o.Limits {
 		if l.Found {
@@ -75,9 +80,7 @@ func (r *recent) put(k known) {
 	if s == nil {
 		s = &slot{}
 		if gone := r.all.put(k.v.ID, s); gone != nil {
-			for i := range gone.attempts {
-				delete(r.owners, gone.attempts[i].ID)
-			}
+			r.disown(gone)
 		}
 	} else {
 		before = len(s.attempts)
@@ -95,8 +98,27 @@ func (r *recent) drop(ids []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range ids {
+		r.remove(id)
+	}
+}
+
+// remove forgets one. The lock is held.
+func (r *recent) remove(id string) {
+	if s := r.all.rows[id]; s != nil {
+		r.disown(s)
 		delete(r.all.rows, id)
 	}
+}
+
+func (r *recent) disown(s *slot) {
+	for i := range s.attempts {
+		delete(r.owners, s.attempts[i].ID)
+	}
+}
+
+// over says that nothing more is to be expected of a verification.
+func (k known) over() bool {
+	return k.v.Status != verify.Pending && !slices.ContainsFunc(k.attempts, func(a verify.Attempt) bool { return a.State != verify.StateEnded })
 }
 
 // get gives a verification; false: it is not known.

@@ -23,10 +23,11 @@ type tx struct {
 	stale   bool   // there was one in this process
 
 	bindings bindings
-	last     int64            // number of a verification
-	group    *store.Overlay   // of operations
-	numbers  map[string]int64 // of the group's verifications, by id
-	ahead    ahead            // what the group does to the backlog
+	// The last numbers that were given.
+	last, lastLimit int64
+	group           *store.Overlay   // of operations
+	numbers         map[string]int64 // of the group's verifications, by id
+	ahead           ahead            // what the group does to the backlog
 	// Of the change in hand.
 	now    int64 // microseconds
 	wrote  bool
@@ -178,7 +179,7 @@ func (t *tx) begin() error {
 
 const (
 	noteErasure   = `INSERT INTO meta (name, value) VALUES ('erased', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
-	selectLast    = `SELECT coalesce(max(n), 0) FROM verifications`
+	selectLast    = `SELECT coalesce((SELECT max(n) FROM verifications), 0), coalesce((SELECT max(n) FROM limits), 0)`
 	selectErasure = `SELECT value FROM meta WHERE name = 'erased'`
 )
 
@@ -206,7 +207,7 @@ func (t *tx) notice() error {
 // lookAgain forgets what is known, and reads anew what is worked on.
 func (t *tx) lookAgain() error {
 	t.recent.forget()
-	err := t.query(selectLast, func(r *row) error { t.last = r.int64(); return nil })
+	err := t.query(selectLast, func(r *row) error { t.last, t.lastLimit = r.int64(), r.int64(); return nil })
 	if err == nil {
 		err = t.bindings.read(t.conn)
 	}

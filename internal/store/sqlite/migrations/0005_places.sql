@@ -53,3 +53,15 @@ INSERT INTO tries SELECT v.n * 4096 + a.n, a.id, a.verification, a.account, a.n,
   FROM verifications AS v JOIN attempts AS a ON a.verification = v.id ORDER BY v.n, a.n;
 DROP TABLE attempts;
 ALTER TABLE tries RENAME TO attempts;
+
+-- Counters are numbered: those that are written together stand together.
+CREATE TABLE counters (
+  n          INTEGER PRIMARY KEY,
+  key        TEXT NOT NULL UNIQUE,
+  counts     BLOB NOT NULL,
+  keep_until INTEGER NOT NULL
+) STRICT;
+INSERT INTO counters (key, counts, keep_until) SELECT key, counts, keep_until FROM limits;
+DROP TABLE limits;
+ALTER TABLE counters RENAME TO limits;
+CREATE INDEX limits_keep ON limits (keep_until) WHERE keep_until > 0;
