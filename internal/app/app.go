@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -289,6 +290,10 @@ func (m *Main) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if !m.base.shared() {
+		raiseProcessors(diskThreads)
+	}
+	defer runtime.KeepAlive(roomyHeap(m.cfg.Getenv))
 	go m.watchKeyring(ctx)
 	failed := make(chan error, 1)
 	go func() { failed <- m.serve() }()

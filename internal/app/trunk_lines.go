@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -89,9 +88,7 @@ func (l *lines) start(ctx context.Context, c Config) (err error) {
 	}
 	// The pacers' threads are locked, and each holds a processor of the Go runtime while it runs: without some of its own, a
 	// pacer that wakes would wait until another goroutine gives one up.
-	if want := runtime.NumCPU() + l.engine.Threads(); runtime.GOMAXPROCS(0) < want {
-		runtime.GOMAXPROCS(want)
-	}
+	raiseProcessors(l.engine.Threads())
 	for _, one := range l.trunks {
 		if one.pool, err = l.engine.Pool(one.media); err != nil {
 			return fmt.Errorf("route %s: %w", one.name, err)
