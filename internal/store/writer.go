@@ -18,11 +18,18 @@ type Writer[O any] struct {
 	group int            // at most so many operations in one
 	ended sync.WaitGroup // done after the last group
 	pool  sync.Pool      // of *waiter[O]
+	// settle makes durable what apply has carried out; nil: apply does.
+	settle  func() error
+	carried chan *batch[O] // carried out, and to be settled
+	free    sync.Pool      // of *batch[O]
 
 	mu     sync.Mutex
 	some   sync.Cond // a lane is not empty, or closed is set
 	lanes  [2][]*waiter[O]
 	closed bool
+	// unsettled is how many operations are carried out and not settled. As long as
+	// there are any, fewer than that are not worth a group of their own.
+	unsettled int
 }
 
 // The lanes of a Writer. While both wait, a group has room for all of the first
@@ -44,6 +51,13 @@ type waiter[O any] struct {
 	gaveUp bool
 }
 
+// batch is a group with its answers.
+type batch[O any] struct {
+	taken []*waiter[O]
+	ops   []O
+	errs  []error
+}
+
 // NewWriter makes a Writer. apply carries out a group in order, in one
 // transaction as far as it can, and sets errs[i] for group[i] once the result is
 // durable; it keeps neither slice. Calls of apply never overlap.
@@ -56,15 +70,37 @@ func NewWriter[O any](apply func(group []O, errs []error)) *Writer[O] {
 // goroutines, and the engine's locks decide which group comes first. A group has
 // at most size operations; 0 is a good number.
 func NewWriters[O any](n, size int, apply func(group []O, errs []error)) *Writer[O] {
+	w := makeWriter(size, apply)
+	for range n {
+		w.ended.Go(w.run)
+	}
+	return w
+}
+
+// NewSettled makes a Writer for an engine that carries out one group after the
+// other and need not make each durable before the next: settle makes durable
+// everything that apply has carried out before settle was called, while the next
+// group is in hand. Nobody is answered before that, whatever the answer; its error
+// is everyone's. Calls of settle do not overlap.
+func NewSettled[O any](size int, apply func(group []O, errs []error), settle func() error) *Writer[O] {
+	w := makeWriter(size, apply)
+	w.settle, w.carried = settle, make(chan *batch[O], 1)
+	w.ended.Go(func() {
+		defer close(w.carried)
+		w.run()
+	})
+	w.ended.Go(w.settleAll)
+	return w
+}
+
+func makeWriter[O any](size int, apply func(group []O, errs []error)) *Writer[O] {
 	w := &Writer[O]{apply: apply, group: size}
 	if w.group <= 0 {
 		w.group = maxGroup
 	}
 	w.some.L = &w.mu
 	w.pool.New = func() any { return &waiter[O]{done: make(chan error, 1)} }
-	for range n {
-		w.ended.Go(w.run)
-	}
+	w.free.New = func() any { return &batch[O]{} }
 	return w
 }
 
@@ -120,7 +156,7 @@ func (w *Writer[O]) enqueue(x *waiter[O], lane int) bool {
 		return false
 	}
 	w.lanes[lane] = append(w.lanes[lane], x)
-	if w.waiting() == 1 {
+	if w.waiting() == max(w.unsettled, 1) {
 		w.some.Signal()
 	}
 	return true
@@ -142,26 +178,70 @@ func (w *Writer[O]) recycle(x *waiter[O]) {
 
 // run is a goroutine that calls apply.
 func (w *Writer[O]) run() {
-	taken := make([]*waiter[O], 0, w.group)
-	group, errs := make([]O, 0, w.group), make([]error, w.group)
 	for {
-		taken = w.take(taken[:0])
-		if len(taken) == 0 {
+		b := w.free.Get().(*batch[O])
+		if b.taken = w.take(b.taken); len(b.taken) == 0 {
 			return
 		}
-		group = group[:0]
-		for _, x := range taken {
-			group = append(group, x.op)
+		for _, x := range b.taken {
+			b.ops, b.errs = append(b.ops, x.op), append(b.errs, nil)
 		}
-		clear(errs)
-		w.apply(group, errs[:len(group)])
-		for i, x := range taken {
-			x.done <- errs[i]
+		w.apply(b.ops, b.errs)
+		if w.settle == nil {
+			w.answer(b, nil)
+		} else {
+			w.owe(len(b.taken))
+			w.carried <- b
 		}
-		// Nothing of a finished operation is kept reachable.
-		clear(group)
-		clear(taken)
 	}
+}
+
+// settleAll settles what was carried out, as many groups at a time as wait.
+func (w *Writer[O]) settleAll() {
+	for b := range w.carried {
+		all := append(make([]*batch[O], 0, 2), b)
+		for more := true; more; {
+			select {
+			case b, ok := <-w.carried:
+				if more = ok; ok {
+					all = append(all, b)
+				}
+			default:
+				more = false
+			}
+		}
+		err := w.settle()
+		for _, b := range all {
+			w.owe(-len(b.taken))
+			w.answer(b, err)
+		}
+	}
+}
+
+// owe counts operations that are carried out and not settled.
+func (w *Writer[O]) owe(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unsettled += n
+	if n < 0 {
+		w.some.Signal()
+	}
+}
+
+// answer gives everyone of a group the answer, or the error that is everyone's.
+func (w *Writer[O]) answer(b *batch[O], all error) {
+	for i, x := range b.taken {
+		if all != nil {
+			b.errs[i] = all
+		}
+		x.done <- b.errs[i]
+	}
+	// Nothing of a finished operation is kept reachable.
+	clear(b.ops)
+	clear(b.taken)
+	clear(b.errs)
+	b.ops, b.taken, b.errs = b.ops[:0], b.taken[:0], b.errs[:0]
+	w.free.Put(b)
 }
 
 // waiting counts what is in the lanes. The lock is held.
@@ -172,7 +252,7 @@ func (w *Writer[O]) take(into []*waiter[O]) []*waiter[O] {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for {
-		for w.waiting() == 0 && !w.closed {
+		for (w.waiting() == 0 || w.waiting() < w.unsettled) && !w.closed {
 			w.some.Wait()
 		}
 		if w.waiting() == 0 {

@@ -198,3 +198,63 @@ func TestWriterRequestsGoFirst(t *testing.T) {
 		w.Close()
 	})
 }
+
+// A group is answered when it is settled, and the next is carried out meanwhile.
+func TestWriterSettles(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{gate: make(chan struct{})}
+		close(r.gate)
+		settling, settled := make(chan struct{}), make(chan error)
+		w := NewSettled(0, r.apply, func() error {
+			settling <- struct{}{}
+			return <-settled
+		})
+		answers := make(chan error, 9)
+		ask := func(op int) {
+			go func() { answers <- w.Do(t.Context(), op) }()
+			synctest.Wait()
+		}
+		ask(1)
+		<-settling
+		ask(2) // carried out while the first is not settled
+		ask(4)
+		synctest.Wait()
+		if diff := cmp.Diff([][]int{{1}, {2}}, r.groups); diff != "" || len(answers) > 0 {
+			t.Errorf("before anything is settled: groups (-want +got):\n%s\n%d answers", diff, len(answers))
+		}
+		settled <- nil
+		if err := <-answers; !errors.Is(err, errOdd) {
+			t.Errorf("the first got the answer %v", err)
+		}
+		<-settling
+		lost := errors.New("lost")
+		settled <- lost
+		for range 2 { // 4 came into the same settling, or into the next
+			select {
+			case <-settling:
+				settled <- lost
+			default:
+			}
+			synctest.Wait()
+			select {
+			case <-settling:
+				settled <- lost
+			case err := <-answers:
+				if !errors.Is(err, lost) {
+					t.Errorf("after a failure the answer is %v", err)
+				}
+			}
+		}
+		go func() {
+			for range settling {
+				settled <- nil
+			}
+		}()
+		w.Close()
+		close(settling)
+		if err := w.Do(t.Context(), 6); !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close the answer is %v", err)
+		}
+	})
+}

@@ -39,6 +39,7 @@ type Store struct {
 	writer  *store.Writer[member]
 	recent  *recent
 	backlog *backlog
+	log     *walLog
 	// w is used by the writer's goroutine alone, once Open is done.
 	w       *tx
 	readers chan *conn
@@ -82,7 +83,7 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	}
 	s := &Store{
 		path: path, clock: store.NewClock(cfg.Now), readers: make(chan *conn, readers), done: make(chan struct{}),
-		recent: newRecent(), backlog: newBacklog(),
+		recent: newRecent(), backlog: newBacklog(), log: newWalLog(path + "-wal"),
 	}
 	defer func() {
 		if err != nil {
@@ -93,7 +94,7 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.w = &tx{conn: w, clock: s.clock, group: store.NewOverlay(), numbers: make(map[string]int64), recent: s.recent, backlog: s.backlog}
+	s.w = &tx{conn: w, clock: s.clock, group: store.NewOverlay(), numbers: make(map[string]int64), recent: s.recent, backlog: s.backlog, log: s.log}
 	if err := migrate(w); err != nil {
 		return nil, err
 	}
@@ -113,7 +114,11 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if s.keeper, err = newKeeper(ctx, path, &s.w.commits); err != nil {
 		return nil, err
 	}
-	s.writer = store.NewWriters(1, groupSize, s.w.apply)
+	// The log is synced by its own hand from here on.
+	if err := runScript(w, "PRAGMA synchronous = NORMAL"); err != nil {
+		return nil, err
+	}
+	s.writer = store.NewSettled(groupSize, s.w.apply, s.log.settle)
 	return s, nil
 }
 
@@ -156,7 +161,7 @@ func (s *Store) closeConns() error {
 	if s.w != nil {
 		errs = append(errs, s.w.close())
 	}
-	errs = append(errs, s.traces.close())
+	errs = append(errs, s.traces.close(), s.log.close())
 	return errors.Join(errs...)
 }
 
@@ -168,7 +173,11 @@ func (s *Store) read(ctx context.Context, f func(*conn) error) error {
 	select {
 	case c := <-s.readers:
 		defer func() { s.readers <- c }()
-		return f(c)
+		err := f(c)
+		if unsure := s.log.wait(); unsure != nil { // what was seen is on the disk before it is told
+			return unsure
+		}
+		return err
 	case <-s.done:
 		return store.ErrClosed
 	case <-ctx.Done():

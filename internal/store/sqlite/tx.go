@@ -18,6 +18,7 @@ type tx struct {
 	commits atomic.Int64 // of transactions that wrote something
 	recent  *recent
 	backlog *backlog
+	log     *walLog
 	version int64  // of the file's content, as it was at the last look: see notice
 	erased  string // the last erasure that is known of
 	stale   bool   // there was one in this process
@@ -108,6 +109,7 @@ func (t *tx) together(ops []member, errs []error) error {
 	}
 	if t.wrote {
 		t.commits.Add(1)
+		t.log.committed.Add(1)
 	}
 	t.publish()
 	return nil
@@ -154,6 +156,7 @@ func (t *tx) alone(m member) error {
 	}
 	if t.wrote {
 		t.commits.Add(1)
+		t.log.committed.Add(1)
 	}
 	switch m.scope {
 	case countsOnly:

@@ -1,0 +1,76 @@
+package sqlite
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// gated holds every sync of the log until it is told to go on.
+type gated struct {
+	begun chan struct{}
+	end   chan error
+}
+
+func gateLog(s *Store) gated {
+	g := gated{make(chan struct{}), make(chan error)}
+	s.log.sync = func(*os.File) error {
+		g.begun <- struct{}{}
+		return <-g.end
+	}
+	return g
+}
+
+// Nothing is told before it is on the disk: neither to whom it was written for,
+// nor to who reads it.
+func TestNothingIsToldBeforeTheSync(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	g := gateLog(s)
+	x := sampleStart(s.clock)
+	wrote, read := make(chan error, 1), make(chan error, 1)
+	go func() { wrote <- s.Do(t.Context(), x.op()) }()
+	<-g.begun
+	go func() {
+		_, err := s.Read(t.Context(), x.v.Account, x.v.ID)
+		read <- err
+	}()
+	select {
+	case err := <-wrote:
+		t.Errorf("the start was answered with %v", err)
+	case err := <-read:
+		t.Errorf("the read was answered with %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	g.end <- nil
+	if err := errors.Join(<-wrote, <-read); err != nil {
+		t.Error(err)
+	}
+	s.log.sync = datasync
+}
+
+// A disk that does not keep what is written: nobody is told that something is
+// done, nor is anything done any more.
+func TestFailedSync(t *testing.T) {
+	t.Parallel()
+	s, broken := openTest(t, Config{}), errors.New("I/O error")
+	x := sampleStart(s.clock)
+	if err := s.Do(t.Context(), x.op()); err != nil {
+		t.Fatal(err)
+	}
+	s.log.sync = func(*os.File) error { return broken }
+	if err := s.Do(t.Context(), sampleStart(s.clock).op()); !errors.Is(err, broken) {
+		t.Errorf("an operation got the answer %v", err)
+	}
+	s.log.sync = datasync
+	refused := errors.New("refused")
+	if err := s.Do(t.Context(), verify.Op{Plan: func(verify.State) (verify.Writes, error) { return verify.Writes{}, refused }}); !errors.Is(err, broken) {
+		t.Errorf("the next one got the answer %v", err)
+	}
+	if _, err := s.Read(t.Context(), x.v.Account, x.v.ID); !errors.Is(err, broken) {
+		t.Errorf("a read got the answer %v", err)
+	}
+}
