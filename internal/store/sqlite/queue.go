@@ -32,6 +32,7 @@ func (s *Store) Join(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("join: %w", err)
 	}
 	s.backlog.renew(node, until)
+	s.works.Store(true)
 	return node, nil
 }
 

@@ -14,7 +14,7 @@ const (
 		WHERE id = ? AND status = 'pending' AND token_hash IS NOT NULL`
 	selectOverdue = `SELECT account, id FROM verifications
 		WHERE status = 'pending' AND expires_at <= ? ORDER BY expires_at LIMIT ?`
-	selectStop   = `SELECT stop FROM attempts WHERE id = ? AND stop <> '' AND state <> 'ended'`
+	selectStops  = `SELECT id, stop FROM attempts WHERE stop <> '' AND state <> 'ended'`
 	forgetLimits = `DELETE FROM limits WHERE n IN
 		(SELECT n FROM limits WHERE keep_until > 0 AND keep_until <= ? LIMIT ?)`
 	forgetOnce = `DELETE FROM once WHERE key IN (SELECT key FROM once WHERE keep_until <= ? LIMIT ?)`
@@ -102,27 +102,20 @@ func (s *Store) Overdue(ctx context.Context, n int) ([]verify.Overdue, error) {
 
 // Stops tells which of the attempts must stop; those that have ended need not.
 func (s *Store) Stops(ctx context.Context, attempts []string) (map[string]string, error) {
-	out := make(map[string]string)
+	all, out := make(map[string]string), make(map[string]string)
 	err := s.read(ctx, func(c *conn) error {
-		for _, id := range attempts {
-			if k, ok := s.recent.of(id); ok {
-				if why := k.stop(id); why != "" {
-					out[id] = why
-				}
-				continue
-			}
-			err := c.query(selectStop, func(r *row) error {
-				out[id] = r.text()
-				return nil
-			}, id)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		return c.query(selectStops, func(r *row) error {
+			all[r.text()] = r.text()
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the stops: %w", err)
+	}
+	for _, id := range attempts {
+		if why, ok := all[id]; ok {
+			out[id] = why
+		}
 	}
 	return out, nil
 }

@@ -154,16 +154,6 @@ func (k known) state(now int64) verify.State {
 	return verify.State{Now: store.Time(now), Verification: k.v, Attempts: k.attempts}
 }
 
-// stop is why an attempt must stop; empty: it need not.
-func (k known) stop(attempt string) string {
-	for i := range k.attempts {
-		if a := &k.attempts[i]; a.ID == attempt && a.State != verify.StateEnded {
-			return a.Stop
-		}
-	}
-	return ""
-}
-
 // window holds the rows that were put last, by key.
 type window[V any] struct {
 	rows map[string]V

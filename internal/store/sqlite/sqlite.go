@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pincall/pincall/internal/account"
@@ -40,6 +41,7 @@ type Store struct {
 	recent  *recent
 	backlog *backlog
 	log     *walLog
+	works   atomic.Bool // a node has joined: others only look in
 	// w is used by the writer's goroutine alone, once Open is done.
 	w       *tx
 	readers chan *conn
@@ -94,7 +96,7 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.w = &tx{conn: w, clock: s.clock, group: store.NewOverlay(), numbers: make(map[string]int64), recent: s.recent, backlog: s.backlog, log: s.log}
+	s.w = &tx{conn: w, clock: s.clock, group: store.NewOverlay(), numbers: make(map[string]int64), recent: s.recent, backlog: s.backlog, log: s.log, works: &s.works}
 	if err := migrate(w); err != nil {
 		return nil, err
 	}
@@ -111,7 +113,7 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 		}
 		s.readers <- r
 	}
-	if s.keeper, err = newKeeper(ctx, path, &s.w.commits); err != nil {
+	if s.keeper, err = newKeeper(ctx, path, &s.log.committed); err != nil {
 		return nil, err
 	}
 	// The log is synced by its own hand from here on.

@@ -15,13 +15,13 @@ import (
 type tx struct {
 	*conn
 	clock   *store.Clock
-	commits atomic.Int64 // of transactions that wrote something
 	recent  *recent
 	backlog *backlog
 	log     *walLog
-	version int64  // of the file's content, as it was at the last look: see notice
-	erased  string // the last erasure that is known of
-	stale   bool   // there was one in this process
+	works   *atomic.Bool // this is the process that works on the file
+	version int64        // of the file's content, as it was at the last look: see notice
+	mark    string       // the last change of another process's, or erasure, that is known of
+	stale   bool         // there was an erasure in this process
 
 	bindings bindings
 	// The last numbers that were given.
@@ -99,7 +99,11 @@ func (t *tx) together(ops []member, errs []error) error {
 			return t.undo(ops)
 		}
 	}
-	if err := t.flush(); err != nil {
+	err := t.flush()
+	if err == nil && t.wrote && !t.works.Load() {
+		err = t.setMark()
+	}
+	if err != nil {
 		errs[0] = err
 		return t.undo(ops)
 	}
@@ -108,7 +112,6 @@ func (t *tx) together(ops []member, errs []error) error {
 		return t.failed(errs, err)
 	}
 	if t.wrote {
-		t.commits.Add(1)
 		t.log.committed.Add(1)
 	}
 	t.publish()
@@ -144,7 +147,7 @@ func (t *tx) alone(m member) error {
 	err := m.change(t)
 	if m.scope == everything && err == nil && t.wrote {
 		t.stale = true
-		_, err = t.exec(noteErasure, rand.Text())
+		err = t.setMark()
 	}
 	if t.broken || err != nil {
 		t.rollback()
@@ -155,7 +158,6 @@ func (t *tx) alone(m member) error {
 		return fmt.Errorf("transaction: %w", err)
 	}
 	if t.wrote {
-		t.commits.Add(1)
 		t.log.committed.Add(1)
 	}
 	switch m.scope {
@@ -181,36 +183,46 @@ func (t *tx) begin() error {
 }
 
 const (
-	noteErasure   = `INSERT INTO meta (name, value) VALUES ('erased', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
-	selectLast    = `SELECT coalesce((SELECT max(n) FROM verifications), 0), coalesce((SELECT max(n) FROM limits), 0)`
-	selectErasure = `SELECT value FROM meta WHERE name = 'erased'`
+	upsertMark = `INSERT INTO meta (name, value) VALUES ('changed', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+	selectMark = `SELECT value FROM meta WHERE name = 'changed'`
+	selectLast = `SELECT coalesce((SELECT max(n) FROM verifications), 0), coalesce((SELECT max(n) FROM limits), 0)`
 )
 
-// notice finds out whether rows that are known here have been erased, by this
-// process or by a command beside it: nothing that is known may be older than the
-// transaction. The version that SQLite tells moves on with every writer, with an
-// emptied log, too.
+// setMark leaves word for the process that works on the file: rows that it may
+// know are not as it knows them. A command that ends calls beside the server does
+// that, and whoever erases.
+func (t *tx) setMark() error {
+	_, err := t.exec(upsertMark, rand.Text())
+	return err
+}
+
+// notice looks for the mark: nothing that is known may be older than the
+// transaction. The version that SQLite tells moves on with every other writer, and
+// with an emptied log, too.
 func (t *tx) notice() error {
-	version, erased := t.version, t.erased
+	version, mark := t.version, t.mark
 	err := t.query("PRAGMA data_version", func(r *row) error { version = r.int64(); return nil })
 	if err == nil && (version != t.version || t.stale) {
-		err = t.query(selectErasure, func(r *row) error { erased = r.text(); return nil })
+		err = t.query(selectMark, func(r *row) error { mark = r.text(); return nil })
 	}
 	if err != nil {
 		return err
 	}
 	t.version, t.stale = version, false
-	if erased == t.erased {
+	if mark == t.mark {
 		return nil
 	}
-	t.erased = erased
+	t.mark = mark
 	return t.lookAgain()
 }
 
 // lookAgain forgets what is known, and reads anew what is worked on.
 func (t *tx) lookAgain() error {
 	t.recent.forget()
-	err := t.query(selectLast, func(r *row) error { t.last, t.lastLimit = r.int64(), r.int64(); return nil })
+	err := t.query(selectLast, func(r *row) error {
+		t.last, t.lastLimit = max(t.last, r.int64()), max(t.lastLimit, r.int64())
+		return nil
+	})
 	if err == nil {
 		err = t.bindings.read(t.conn)
 	}

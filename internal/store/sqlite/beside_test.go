@@ -1,0 +1,68 @@
+package sqlite
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/verify"
+)
+
+// What a command does beside the server counts for the server's next transaction,
+// whatever the server has in mind.
+func TestCommandBesideTheServer(t *testing.T) {
+	t.Parallel()
+	ctx, path := t.Context(), filepath.Join(t.TempDir(), "p.db")
+	server := openTest(t, Config{Path: path})
+	node, err := server.Join(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := sampleStart(server.clock)
+	if err := server.Do(ctx, x.op()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := server.Lease(ctx, node, 0, 1)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("leased %v, %v", got, err)
+	}
+	command := openTest(t, Config{Path: path})
+	need := verify.Need{Account: x.v.Account, Verification: x.v.ID}
+	if err := command.Do(ctx, verify.Op{Need: need, Plan: func(s verify.State) (verify.Writes, error) {
+		a := s.Attempts[0]
+		a.Stop = "erased"
+		return verify.Writes{Attempts: []verify.Attempt{a}}, nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if stops, err := server.Stops(ctx, []string{x.a.ID, "other"}); err != nil || len(stops) != 1 || stops[x.a.ID] != "erased" {
+		t.Errorf("the stops are %v, %v", stops, err)
+	}
+	seen := func() (s verify.State) {
+		t.Helper()
+		need.Lease = &got[0].Lease
+		if err := server.Do(ctx, verify.Op{Need: need, Plan: func(st verify.State) (verify.Writes, error) {
+			s = st
+			return verify.Writes{}, nil
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := seen(); s.Attempts[0].Stop != "erased" || !s.Leased {
+		t.Errorf("the server knows the attempt as %+v, leased: %v", s.Attempts[0], s.Leased)
+	}
+	if _, err := command.Erase(ctx, verify.Erasure{Verifications: []string{x.v.ID}}); err != nil {
+		t.Fatal(err)
+	}
+	if s := seen(); s.Verification != nil || s.Leased {
+		t.Errorf("after the erasure the server knows %+v, leased: %v", s.Verification, s.Leased)
+	}
+	if _, err := server.ReadAttempt(ctx, x.a.ID); !errors.Is(err, verify.ErrAbsent) {
+		t.Errorf("the attempt is read with %v", err)
+	}
+	if err := server.Postpone(ctx, got[0].Lease, 0); !errors.Is(err, jobs.ErrLeaseLost) {
+		t.Errorf("the lease is given back with %v", err)
+	}
+}
