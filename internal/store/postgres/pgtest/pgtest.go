@@ -114,6 +114,9 @@ func (c *Cluster) Log() string {
 	return string(b)
 }
 
+// PID is the server's first process, the parent of all others.
+func (c *Cluster) PID() int { return c.server.Process.Pid }
+
 // DSN names a database of the cluster.
 func (c *Cluster) DSN(database string) string {
 	return fmt.Sprintf("host=%s user=%s dbname=%s sslmode=disable", c.dir, superuser, database)
