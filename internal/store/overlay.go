@@ -38,6 +38,8 @@ type Overlay struct {
 	Drop     map[string]bool    // subjects of jobs
 	NewJobs  []jobs.New
 	Finished map[int64]jobs.Lease
+	// Relied are the leases on whose behalf something is written.
+	Relied map[int64]jobs.Lease
 
 	pending  map[string][]string         // by binding: ids, some of which are no longer pending
 	attempts map[string][]verify.Attempt // by verification; oldest first
@@ -53,7 +55,8 @@ type Held struct {
 // Written is an attempt to be written.
 type Written struct {
 	verify.Attempt
-	Stored bool // it is in the database, with the same beginning: see sameBeginning
+	Stored bool           // it is in the database, with the same beginning: see sameBeginning
+	Was    verify.Attempt // as it was read, where Stored
 }
 
 // Limit is a row of counters as the group sees it; a zero one was looked for in
@@ -87,7 +90,7 @@ func NewOverlay() *Overlay {
 	return &Overlay{
 		Verifications: make(map[string]*Held), Limits: make(map[string]*Limit), Once: make(map[string]*Kept),
 		Jobs: make(map[int64]Leased), Written: make(map[string]Written), Drop: make(map[string]bool),
-		Finished: make(map[int64]jobs.Lease), pending: make(map[string][]string), attempts: make(map[string][]verify.Attempt),
+		Finished: make(map[int64]jobs.Lease), Relied: make(map[int64]jobs.Lease), pending: make(map[string][]string), attempts: make(map[string][]verify.Attempt),
 	}
 }
 
@@ -100,6 +103,7 @@ func (o *Overlay) Reset() {
 	clear(o.Written)
 	clear(o.Drop)
 	clear(o.Finished)
+	clear(o.Relied)
 	clear(o.pending)
 	clear(o.attempts)
 	o.NewJobs = o.NewJobs[:0]
@@ -151,7 +155,18 @@ func (o *Overlay) CarryOut(op verify.Op) error {
 	if err != nil {
 		return err
 	}
-	return o.put(w)
+	if err := o.put(w); err != nil {
+		return err
+	}
+	if l := op.Need.Lease; l != nil && st.Leased && writesAny(w) {
+		o.Relied[l.Job] = *l
+	}
+	return nil
+}
+
+// writesAny says that there is something to write.
+func writesAny(w verify.Writes) bool {
+	return len(w.Verifications)+len(w.Attempts)+len(w.Limits)+len(w.Drop)+len(w.Jobs) > 0 || w.Finish != nil || w.Once != nil
 }
 
 // state gives a member what it needs. whole is false where a row of counters is
@@ -264,10 +279,10 @@ func (o *Overlay) put(w verify.Writes) error {
 
 func (o *Overlay) putAttempt(a *verify.Attempt) {
 	list := o.attempts[a.Verification]
-	written := Written{Attempt: *a, Stored: o.Written[a.ID].Stored}
 	at := slices.IndexFunc(list, func(b verify.Attempt) bool { return b.ID == a.ID })
-	if _, again := o.Written[a.ID]; !again {
-		written.Stored = at >= 0
+	written, again := o.Written[a.ID]
+	if written.Attempt = *a; !again && at >= 0 {
+		written.Stored, written.Was = true, list[at]
 	}
 	written.Stored = written.Stored && at >= 0 && sameBeginning(&list[at], a)
 	o.Written[a.ID] = written

@@ -72,7 +72,7 @@ func (s *Store) held(ctx context.Context, c *pgxpool.Conn, ch account.Change) (h
 	}
 	o := overlay{store.NewOverlay()}
 	if len(ch.Once) > 0 {
-		loadOnce(b, needs{once: [][]byte{ch.Once}}, o)
+		loadOnce(b, needs{once: [][]byte{ch.Once}, careful: true}, o)
 	}
 	b.Queue(readClock).QueryRow(func(r pgx.Row) error {
 		err := r.Scan(&o.Now)
@@ -128,7 +128,7 @@ func queueChange(b *pgx.Batch, acc string, w account.Writes) error {
 	}
 	if k := w.Once; k != nil {
 		row := verify.Kept{Key: k.Key, Account: acc, Body: k.Body, Answer: k.Answer, KeepUntil: k.KeepUntil}
-		b.Queue(insertOnce+setOnce, bindOnce([]verify.Kept{row})...)
+		b.Queue(setOnce, bindOnce([]verify.Kept{row})...)
 	}
 	return nil
 }

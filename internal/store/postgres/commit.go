@@ -68,9 +68,16 @@ func (s *Store) findOut(m *mark, unsure error) error {
 // carried out.
 func commit(ctx context.Context, c *pgxpool.Conn) error {
 	tag, err := c.Exec(ctx, "COMMIT")
+	return ended(err, tag.String() != "COMMIT")
+}
+
+// ended tells how a transaction ended whose COMMIT was sent, by itself or behind
+// statements of its own: an error of one of these keeps the server from it. undone
+// says that its answer was another one.
+func ended(err error, undone bool) error {
 	var pg *pgconn.PgError
 	switch {
-	case err == nil && tag.String() == "COMMIT":
+	case err == nil && !undone:
 		return nil
 	case err == nil: // the answer to a transaction that has failed is ROLLBACK
 		return errors.New("postgres: the transaction was rolled back")
@@ -80,6 +87,8 @@ func commit(ctx context.Context, c *pgxpool.Conn) error {
 	// A session that is ended may have committed before.
 	return unknown{err}
 }
+
+func isUnknown(err error) bool { return errors.Is(err, errUnknown) }
 
 // unknown is errUnknown with its cause.
 type unknown struct{ cause error }
@@ -114,4 +123,10 @@ func (s *Store) committed(m *mark) (bool, error) {
 func hasCode(err error, code string) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == code
+}
+
+// taken says that a row was refused by this unique index.
+func taken(err error, index string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23505" && pg.ConstraintName == index
 }

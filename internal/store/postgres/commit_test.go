@@ -111,7 +111,7 @@ func openBehind(t *testing.T) (*Store, *proxy) {
 	t.Helper()
 	c := pgtest.Shared(t)
 	p := startProxy(t, c)
-	dsn := fmt.Sprintf("host=%s user=pincall dbname=%s sslmode=disable", p.dir, c.Database(t, template()))
+	dsn := fmt.Sprintf("host=%s user=pincall dbname=%s sslmode=disable default_query_exec_mode=cache_describe", p.dir, c.Database(t, template()))
 	return openTest(t, Config{DSN: dsn, Writers: 1}), p
 }
 
@@ -172,7 +172,7 @@ func TestLostLeaseIsGivenBack(t *testing.T) {
 	if err != nil || len(got) != 1 {
 		t.Fatalf("leased %v, %v", got, err)
 	}
-	s.unsure.add([]jobs.Lease{got[0].Lease, {Job: 99, Node: node, N: 1}})
+	s.unsure.addLeases([]jobs.Lease{got[0].Lease, {Job: 99, Node: node, N: 1}})
 	again, err := s.Lease(t.Context(), node, 0, 1)
 	if err != nil || len(again) != 1 || again[0].Lease.N != 2 {
 		t.Errorf("leased %v, %v; want the same job anew", again, err)
@@ -198,7 +198,7 @@ func TestLostCommitIsFoundOutWithOneConnection(t *testing.T) {
 	t.Parallel()
 	c := pgtest.Shared(t)
 	p := startProxy(t, c)
-	dsn := fmt.Sprintf("host=%s user=pincall dbname=%s sslmode=disable", p.dir, c.Database(t, template()))
+	dsn := fmt.Sprintf("host=%s user=pincall dbname=%s sslmode=disable default_query_exec_mode=cache_describe", p.dir, c.Database(t, template()))
 	s := openTest(t, Config{DSN: dsn, Writers: 1, MaxConns: 1})
 	x := sampleStart()
 	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})

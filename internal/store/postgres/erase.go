@@ -81,7 +81,7 @@ func (s *Store) Erase(ctx context.Context, e verify.Erasure) (did verify.Erased,
 
 // erase locks the rows as a group of operations does, and deletes them.
 func (s *Store) erase(ctx context.Context, c *pgxpool.Conn, e verify.Erasure) (did verify.Erased, err error) {
-	n := needs{ids: slices.Clone(e.Verifications), limits: slices.Clone(e.LimitKeys)}
+	n := needs{ids: slices.Clone(e.Verifications), limits: slices.Clone(e.LimitKeys), careful: true}
 	slices.Sort(n.ids)
 	slices.Sort(n.limits)
 	o := overlay{store.NewOverlay()}

@@ -59,7 +59,7 @@ func judge(err error, closed bool) trouble {
 		return none
 	case errors.Is(err, errUnknown), errors.Is(err, errLost):
 		return waiting
-	case errors.Is(err, errRace):
+	case errors.Is(err, errRace), errors.Is(err, errUnusual):
 		return again
 	case errors.As(err, &pg):
 		return judgeCode(pg.Code)

@@ -348,7 +348,7 @@ func TestServerThatCanBeWrittenTo(t *testing.T) {
 		"host=a user=u sslmode=prefer":                 false,
 		primary.DSN("db"):                              false,
 	} {
-		pc, err := poolConfig(Config{DSN: dsn})
+		pc, _, err := poolConfig(Config{DSN: dsn})
 		if err != nil || (pc.ConnConfig.ValidateConnect != nil) != want {
 			t.Errorf("%s: %v", dsn, err)
 		}

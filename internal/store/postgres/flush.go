@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -14,21 +16,40 @@ import (
 )
 
 const (
-	insertLimits = `INSERT INTO limits (key, counts, keep_until) SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[])
-		ON CONFLICT (key) DO `
-	setLimits = `UPDATE SET counts = excluded.counts, keep_until = excluded.keep_until`
+	newLimits = `INSERT INTO limits (key, counts, keep_until) SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[])`
+	tryLimits = newLimits + ` ON CONFLICT (key) DO NOTHING`
+	setLimits = newLimits + ` ON CONFLICT (key) DO UPDATE SET counts = excluded.counts, keep_until = excluded.keep_until`
 
-	insertOnce = `INSERT INTO once (key, account, body, answer, keep_until, verification)
-		SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::text[]) ON CONFLICT (key) DO `
-	setOnce = `UPDATE SET account = excluded.account, body = excluded.body, answer = excluded.answer,
+	newOnce = `INSERT INTO once (key, account, body, answer, keep_until, verification)
+		SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::text[])`
+	tryOnce = newOnce + ` ON CONFLICT (key) DO NOTHING`
+	setOnce = newOnce + ` ON CONFLICT (key) DO UPDATE SET account = excluded.account, body = excluded.body, answer = excluded.answer,
 		keep_until = excluded.keep_until, verification = excluded.verification`
 
 	dropJobs   = `DELETE FROM jobs WHERE subject = ANY ($1::text[]) AND node IS NULL`
-	insertJobs = `INSERT INTO jobs (kind, subject, order_key, due_at)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[])`
 	finishJobs = `DELETE FROM jobs USING unnest($1::bigint[], $2::text[], $3::int[]) AS l (id, node, leases)
-		WHERE jobs.id = l.id AND jobs.node = l.node AND jobs.leases = l.leases`
+		WHERE jobs.id = l.id AND jobs.id = ANY ($1::bigint[]) AND jobs.node = l.node AND jobs.leases = l.leases`
 )
+
+// A group that is not careful sends COMMIT along with its writes: it must fail by
+// itself where anything is not as it was read. Rows that it inserts are new, or
+// their key is taken. Rows that it changes are locked, or, of a number's counters,
+// are written whether they are there or not. What may have happened meanwhile is
+// that a lease was lost, or the writer's mark: these statements divide by zero then.
+const (
+	sureMark = `WITH m AS (UPDATE commits SET last = $2, at = $3 WHERE writer = $1 RETURNING 1) SELECT 1 / count(*) FROM m`
+	// A job that is not finished stays locked, so that it is nobody else's before its
+	// attempt says what has become of it.
+	sureJobs = `WITH gone AS (` + finishJobs + ` RETURNING 1),
+		held AS (SELECT FROM jobs JOIN unnest($4::bigint[], $5::text[], $6::int[]) AS l (id, node, leases)
+			ON jobs.id = l.id AND jobs.node = l.node AND jobs.leases = l.leases
+			WHERE jobs.id = ANY ($4::bigint[]) FOR UPDATE OF jobs)
+		SELECT 1 / ((SELECT count(*) FROM gone) = cardinality($1::bigint[])
+			AND (SELECT count(*) FROM held) = cardinality($4::bigint[]))::int`
+)
+
+// errUnusual says that only a careful group can do this.
+var errUnusual = errors.New("postgres: this group must be careful")
 
 // exactly is the check that a statement changed n rows; or else err.
 func exactly(n int, err error) func(pgconn.CommandTag) error {
@@ -40,47 +61,132 @@ func exactly(n int, err error) func(pgconn.CommandTag) error {
 	}
 }
 
-// flush queues everything that the members wrote, one statement a table. It says
-// whether there is anything.
-func (o overlay) flush(b *pgx.Batch) (bool, error) {
-	if err := o.flushVerifications(b); err != nil {
-		return false, err
-	}
-	if len(o.Written) > 0 {
-		rows := make([]verify.Attempt, 0, len(o.Written))
-		for _, id := range store.Sorted(o.Written) {
-			rows = append(rows, o.Written[id].Attempt)
+// dirty says whether there is anything to write.
+func (o overlay) dirty() bool {
+	return len(o.Written)+len(o.Drop)+len(o.NewJobs)+len(o.Finished) > 0 || anyDirty(o.Verifications, func(h *store.Held) bool { return h.Dirty }) ||
+		anyDirty(o.Limits, func(l *store.Limit) bool { return l.Dirty }) || anyDirty(o.Once, func(k *store.Kept) bool { return k.Dirty })
+}
+
+func anyDirty[V any](m map[string]V, dirty func(V) bool) bool {
+	for _, v := range m {
+		if dirty(v) {
+			return true
 		}
-		b.Queue(upsertAttempts, bindAttempts(rows)...).Exec(exactly(len(rows), store.ErrForeign))
 	}
-	o.flushLimits(b)
-	o.flushOnce(b)
-	o.flushJobs(b)
-	return b.Len() > 0, nil
+	return false
+}
+
+// flush queues everything that the members wrote, one statement a table or two.
+// errUnusual.
+func (o overlay) flush(b *pgx.Batch, at *int64, careful bool, h *handover) error {
+	if careful {
+		return o.flushCarefully(b, at, h)
+	}
+	if finished, held := slices.Collect(maps.Values(o.Finished)), o.held(); len(finished)+len(held) > 0 {
+		b.Queue(sureJobs, append(bindLeases(finished), bindLeases(held)...)...)
+	}
+	if err := o.flushVerifications(b); err != nil {
+		return err
+	}
+	if err := o.flushAttempts(b); err != nil {
+		return err
+	}
+	set, insert := o.dirtyLimits()
+	queueSome(b, setLimits, set, bindLimits)
+	queueSome(b, newLimits, insert, bindLimits)
+	setKept, insertKept := o.dirtyOnce()
+	queueSome(b, setOnce, setKept, bindOnce)
+	queueSome(b, newOnce, insertKept, bindOnce)
+	o.flushJobs(b, at, h)
+	return nil
+}
+
+// queueSome queues a statement, if there are rows for it.
+func queueSome[R any](b *pgx.Batch, sql string, rows []R, bind func([]R) []any) *pgx.QueuedQuery {
+	if len(rows) == 0 {
+		return &pgx.QueuedQuery{} // nobody's
+	}
+	return b.Queue(sql, bind(rows)...)
+}
+
+// held are the leases that are relied on and not finished.
+func (o overlay) held() []jobs.Lease {
+	var out []jobs.Lease
+	for id, l := range o.Relied {
+		if _, finished := o.Finished[id]; !finished {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 func (o overlay) flushVerifications(b *pgx.Batch) error {
-	var whole, counts []verify.Verification
+	var fresh, counts, ends []verify.Verification
 	for _, id := range store.Sorted(o.Verifications) {
 		switch h := o.Verifications[id]; {
 		case !h.Dirty:
-		case h.Stored != nil && store.ChangeOf(h.Stored, h.Verification) == store.Counts:
+		case h.Stored == nil:
+			fresh = append(fresh, *h.Verification)
+		case store.ChangeOf(h.Stored, h.Verification) == store.Counts:
 			counts = append(counts, *h.Verification)
+		case onlyEnd(*h.Stored, *h.Verification):
+			ends = append(ends, *h.Verification)
 		default:
-			whole = append(whole, *h.Verification)
+			return errUnusual
 		}
 	}
-	if len(whole) > 0 {
-		args, err := bindVerifications(whole)
+	if len(fresh) > 0 {
+		args, err := bindVerifications(fresh)
 		if err != nil {
 			return err
 		}
-		b.Queue(upsertVerifications, args...).Exec(exactly(len(whole), store.ErrForeign))
+		b.Queue(insertVerifications, args...)
 	}
-	if len(counts) > 0 {
-		b.Queue(countVerifications, bindCounts(counts)...).Exec(exactly(len(counts), errRace))
-	}
+	queueSome(b, countVerifications, counts, bindCounts)
+	queueSome(b, endVerifications, ends, bindEnds)
 	return nil
+}
+
+// onlyEnd says that b is a, ended.
+func onlyEnd(a, b verify.Verification) bool {
+	a.Status, a.Reason, a.Sealed, a.TokenHash, a.EndedAt = b.Status, b.Reason, b.Sealed, b.TokenHash, b.EndedAt
+	return store.ChangeOf(&a, &b) == store.Counts
+}
+
+func (o overlay) flushAttempts(b *pgx.Batch) error {
+	var fresh, dialled, delivered []verify.Attempt
+	for _, id := range store.Sorted(o.Written) {
+		switch w := o.Written[id]; {
+		case !w.Stored:
+			fresh = append(fresh, w.Attempt)
+		case onlyDialled(w.Was, w.Attempt):
+			dialled = append(dialled, w.Attempt)
+		case onlyDelivered(w.Was, w.Attempt):
+			delivered = append(delivered, w.Attempt)
+		default:
+			return errUnusual
+		}
+	}
+	queueSome(b, insertAttempts, fresh, bindAttempts)
+	if len(delivered) > 0 { // one statement is cheaper than two
+		delivered, dialled = append(delivered, dialled...), nil
+	}
+	queueSome(b, dialAttempts, dialled, bindDialled)
+	queueSome(b, deliverAttempts, delivered, bindDelivered)
+	return nil
+}
+
+// onlyDelivered says that a and b differ in nothing but what deliverAttempts writes.
+func onlyDelivered(a, b verify.Attempt) bool {
+	return a.ID == b.ID && a.Verification == b.Verification && a.Account == b.Account && a.N == b.N && a.Send == b.Send &&
+		a.Step == b.Step && a.Channel == b.Channel && a.CreatedAt.Equal(b.CreatedAt)
+}
+
+// onlyDialled says that a and b differ in nothing but what dialAttempts writes.
+func onlyDialled(a, b verify.Attempt) bool {
+	return onlyDelivered(a, b) && a.Ref == b.Ref && a.Outcome == b.Outcome && a.Reason == b.Reason && a.MayHaveRung == b.MayHaveRung &&
+		a.Fault == b.Fault && a.Permanent == b.Permanent && a.GatePassed == b.GatePassed && a.Readouts == b.Readouts && a.Stop == b.Stop &&
+		a.AnsweredAt.Equal(b.AnsweredAt) && a.EndedAt.Equal(b.EndedAt) && a.RungAt.Equal(b.RungAt) && a.GateAt.Equal(b.GateAt)
 }
 
 // keepStep is what the time to keep a row of counters is rounded up to, in
@@ -97,8 +203,16 @@ type limitRow struct {
 	*store.Limit
 }
 
-func (o overlay) flushLimits(b *pgx.Batch) {
-	var set, insert []limitRow
+func bindLimits(rows []limitRow) []any {
+	return []any{
+		texts(rows, func(l *limitRow) string { return l.key }), column(rows, func(l *limitRow) []byte { return l.Row.Encode() }),
+		column(rows, func(l *limitRow) int64 { return roundKeep(l.Keep) }),
+	}
+}
+
+// dirtyLimits gives the rows that may be there, and those that were looked for in
+// vain.
+func (o overlay) dirtyLimits() (set, insert []limitRow) {
 	for _, key := range store.Sorted(o.Limits) {
 		switch l := o.Limits[key]; {
 		case !l.Dirty:
@@ -108,22 +222,11 @@ func (o overlay) flushLimits(b *pgx.Batch) {
 			insert = append(insert, limitRow{key, l})
 		}
 	}
-	bind := func(rows []limitRow) []any {
-		return []any{
-			texts(rows, func(l *limitRow) string { return l.key }), column(rows, func(l *limitRow) []byte { return l.Row.Encode() }),
-			column(rows, func(l *limitRow) int64 { return roundKeep(l.Keep) }),
-		}
-	}
-	if len(set) > 0 {
-		b.Queue(insertLimits+setLimits, bind(set)...)
-	}
-	if len(insert) > 0 {
-		b.Queue(insertLimits+"NOTHING", bind(insert)...).Exec(exactly(len(insert), errRace))
-	}
+	return set, insert
 }
 
-func (o overlay) flushOnce(b *pgx.Batch) {
-	var set, insert []verify.Kept
+// dirtyOnce is dirtyLimits for the kept answers.
+func (o overlay) dirtyOnce() (set, insert []verify.Kept) {
 	for _, key := range store.Sorted(o.Once) {
 		switch k := o.Once[key]; {
 		case !k.Dirty:
@@ -133,12 +236,7 @@ func (o overlay) flushOnce(b *pgx.Batch) {
 			insert = append(insert, k.Kept)
 		}
 	}
-	if len(set) > 0 {
-		b.Queue(insertOnce+setOnce, bindOnce(set)...)
-	}
-	if len(insert) > 0 {
-		b.Queue(insertOnce+"NOTHING", bindOnce(insert)...).Exec(exactly(len(insert), errRace))
-	}
+	return set, insert
 }
 
 func bindOnce(rows []verify.Kept) []any {
@@ -150,24 +248,20 @@ func bindOnce(rows []verify.Kept) []any {
 	}
 }
 
-func (o overlay) flushJobs(b *pgx.Batch) {
+// flushJobs queues what is dropped and what is new.
+func (o overlay) flushJobs(b *pgx.Batch, at *int64, h *handover) {
 	if len(o.Drop) > 0 {
 		b.Queue(dropJobs, store.Sorted(o.Drop))
 	}
-	if rows := o.NewJobs; len(rows) > 0 {
-		type J = jobs.New
-		b.Queue(insertJobs, texts(rows, func(j *J) string { return string(j.Kind) }), texts(rows, func(j *J) string { return j.Subject }),
-			blobs(rows, func(j *J) []byte { return j.Order }), column(rows, func(j *J) int64 { return store.Micros(j.Due) }))
-	}
-	if len(o.Finished) > 0 {
-		rows := bindLeases(slices.Collect(maps.Values(o.Finished)))
-		b.Queue(finishJobs, rows...).Exec(exactly(len(o.Finished), jobs.ErrLeaseLost))
+	if len(o.NewJobs) > 0 {
+		h.insert(b, at, o.NewJobs)
 	}
 }
 
-// bindLeases gives jobs, nodes and numbers of leases.
+// bindLeases gives jobs, nodes and numbers of leases, in the order of jobs.
 func bindLeases(rows []jobs.Lease) []any {
 	type L = jobs.Lease
+	slices.SortFunc(rows, func(a, b L) int { return cmp.Compare(a.Job, b.Job) })
 	return []any{
 		column(rows, func(l *L) int64 { return l.Job }), texts(rows, func(l *L) string { return l.Node }),
 		numbers(rows, func(l *L) int { return l.N }),

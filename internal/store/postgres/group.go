@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pincall/pincall/internal/store"
@@ -74,7 +75,21 @@ func (h *health) patience() time.Duration {
 // persist carries out a group, and tries again what can be tried again. An error
 // is everyone's: nothing was written, or for errUnknown it is not known.
 func (s *Store) persist(m *mark, ops []verify.Op, errs []error) error {
-	return s.insist(context.Background(), false, func() (bool, error) { return s.together(m, ops, errs) })
+	n := union(ops)
+	return s.insist(context.Background(), false, func() (bool, error) {
+		closed, err := s.together(m, ops, n, errs)
+		switch {
+		case misjudged(err):
+			s.sessions.shared.Store(true)
+			s.pool.Reset()
+			err = errRace
+		case taken(err, "jobs_one"): // another node leases of the same order
+			err = errRace
+		case !n.careful && (errors.Is(err, errUnusual) || judge(err, closed) == fault):
+			n.careful, err = true, errRace
+		}
+		return closed, err
+	})
 }
 
 // lost marks an error as trouble that nothing has come of.
@@ -103,10 +118,13 @@ func (s *Store) wait(t trouble, try int, until time.Time) bool {
 // together carries out a group in one transaction, and finds out what became of
 // one whose end is not known; its own connection is given back by then, which may
 // have been the pool's last. closed says that the connection was lost.
-func (s *Store) together(m *mark, ops []verify.Op, errs []error) (closed bool, err error) {
-	closed, err = s.transact(m, ops, errs)
+func (s *Store) together(m *mark, ops []verify.Op, n needs, errs []error) (closed bool, err error) {
+	o, h, answered := overlay{}, &handover{}, true
+	defer func() { s.hand(o, h, err, answered) }()
+	o, closed, err = s.transact(m, ops, n, errs, h)
 	switch {
-	case errors.Is(err, errUnknown):
+	case isUnknown(err):
+		answered = false
 		err = s.findOut(m, err)
 	case errors.Is(err, errNoMark):
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -118,36 +136,63 @@ func (s *Store) together(m *mark, ops []verify.Op, errs []error) (closed bool, e
 	return closed, err
 }
 
-// transact carries out a group in one transaction. errUnknown; errNoMark.
-func (s *Store) transact(m *mark, ops []verify.Op, errs []error) (closed bool, err error) {
+// transact carries out a group in one transaction. errUnknown; errNoMark;
+// errUnusual.
+func (s *Store) transact(m *mark, ops []verify.Op, n needs, errs []error, h *handover) (o overlay, closed bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
 	defer cancel()
 	c, err := s.acquire(ctx)
 	if err != nil {
-		return true, err
+		return o, true, err
 	}
 	defer func() { closed = s.release(c, err) }()
-	o, err := s.read(ctx, c, union(ops))
-	if err != nil {
-		return false, fmt.Errorf("read: %w", err)
+	if o, err = s.read(ctx, c, n); err != nil {
+		return o, false, fmt.Errorf("read: %w", err)
+	}
+	if !n.careful && n.missing(o) {
+		return o, false, errUnusual
 	}
 	for i, op := range ops {
 		errs[i] = o.CarryOut(op)
 	}
-	write := &pgx.Batch{}
-	some, err := o.flush(write)
-	if err != nil {
-		return false, err
+	if !o.dirty() {
+		return o, false, end(ctx, c)
 	}
-	if !some {
-		return false, end(ctx, c)
-	}
+	s.reserve(o, h)
 	m.last++
-	write.Queue(setMark, m.writer, m.last, o.Now).Exec(exactly(1, errNoMark))
-	if err := c.SendBatch(ctx, write).Close(); err != nil {
-		return false, fmt.Errorf("write: %w", err)
+	if !n.careful {
+		return o, false, s.write(ctx, c, m, o, h)
 	}
-	return false, commit(ctx, c)
+	return o, false, s.writeCarefully(ctx, c, m, o, h)
+}
+
+// write writes and commits, which is one round trip.
+func (s *Store) write(ctx context.Context, c *pgxpool.Conn, m *mark, o overlay, h *handover) error {
+	b := &pgx.Batch{}
+	b.Queue(sureMark, m.writer, m.last, o.Now)
+	if err := o.flush(b, s.at(), false, h); err != nil {
+		return err
+	}
+	undone := false
+	b.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
+		undone = tag.String() != "COMMIT"
+		return nil
+	})
+	err := c.SendBatch(ctx, b).Close()
+	return ended(err, undone)
+}
+
+// writeCarefully writes, looks at what has become of it, and commits.
+func (s *Store) writeCarefully(ctx context.Context, c *pgxpool.Conn, m *mark, o overlay, h *handover) error {
+	b := &pgx.Batch{}
+	if err := o.flush(b, s.at(), true, h); err != nil {
+		return err
+	}
+	b.Queue(setMark, m.writer, m.last, o.Now).Exec(exactly(1, errNoMark))
+	if err := c.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return commit(ctx, c)
 }
 
 // read locks and reads what a group needs.

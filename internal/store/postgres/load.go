@@ -16,20 +16,33 @@ import (
 type needs struct {
 	ids      []string
 	bindings [][]byte
-	limits   []string
+	accounts []string // the rows of counters that the accounts have
+	limits   []string // all others
 	once     [][]byte
 	jobs     []int64
+	careful  bool // everything is locked by itself
 }
 
+// accountKey names the row that counts an account, as verify does.
+func accountKey(id string) string { return "a/" + id }
+
+// union gathers. A member that does not name its account's row makes the group a
+// careful one.
 func union(ops []verify.Op) needs {
-	ids, limits := make(map[string]bool), make(map[string]bool)
+	ids, limits, accounts := make(map[string]bool), make(map[string]bool), make(map[string]bool)
 	bindings, once := make(map[string]bool), make(map[string]bool)
 	var n needs
 	for _, op := range ops {
 		if op.Need.Verification != "" {
 			ids[store.Text(op.Need.Verification)] = true
 		}
+		own := accountKey(op.Need.Account)
+		n.careful = n.careful || op.Need.Account == "" || !slices.Contains(op.Need.Limits, own)
 		for _, key := range op.Need.Limits {
+			if key == own {
+				accounts[key] = true
+				continue
+			}
 			limits[key] = true
 		}
 		if len(op.Need.Binding) > 0 {
@@ -44,7 +57,7 @@ func union(ops []verify.Op) needs {
 	}
 	slices.Sort(n.jobs)
 	n.jobs = slices.Compact(n.jobs)
-	n.ids, n.limits = store.Sorted(ids), store.Sorted(limits)
+	n.ids, n.limits, n.accounts = store.Sorted(ids), store.Sorted(limits), store.Sorted(accounts)
 	for _, b := range store.Sorted(bindings) {
 		n.bindings = append(n.bindings, []byte(b))
 	}
@@ -68,10 +81,23 @@ func (n needs) locks() []int64 {
 	return slices.Compact(out)
 }
 
-// The reads of a group. Everyone locks in this order, and within a statement in
-// the order of keys, so that two groups do not wait for each other; where that
-// fails (rows that were written without having been read), PostgreSQL ends one of
-// them and it is tried again.
+// The reads of a group. Each account has a row of counters, which every operation
+// on it names, and whose lock is held to the transaction's end: so of the groups
+// that work on an account one is at it at a time, and what belongs to the account
+// is read after that, without a lock: each statement sees what was committed before
+// it began. Two locks come before it, for the sake of nodes of an earlier version,
+// which read attempts after them and before that row: those on bindings and on
+// verifications. A job's lease belongs to nobody's account: it is read without a
+// lock as well, and looked at again under one as the group writes (see fenceJobs).
+//
+// A careful group locks everything that it reads, each row by itself: one that is
+// not all about accounts whose rows there are, or that has met with what it did not
+// expect.
+//
+// Everyone locks in this order, and within a statement in the order of keys, so
+// that two groups do not wait for each other; where that fails (rows that were
+// written without having been read), PostgreSQL ends one of them and it is tried
+// again.
 //
 // Rows that are not there cannot be locked. For the pending verifications of a
 // binding a lock on its hash stands in, held to the transaction's end: the
@@ -82,7 +108,7 @@ const (
 	// long; nor must others be waited for without end.
 	setTimeouts = `SELECT set_config('idle_in_transaction_session_timeout', '10000', true), set_config('lock_timeout', '8000', true)`
 
-	lockBindings = `SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k`
+	lockBindings = `SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1::bigint[]) AS k`
 
 	// One table and no subquery: where a row was changed while it was waited for,
 	// PostgreSQL looks at it again, alone, and a row that a subquery had named would
@@ -98,12 +124,16 @@ const (
 	// attempts, and reads it whole.
 	readAttempts = `SELECT a.* FROM unnest($1::text[]) AS w (id),
 		LATERAL (SELECT ` + attemptColumns + ` FROM attempts WHERE verification = w.id OFFSET 0) AS a`
+	readLimits = `SELECT key, counts, keep_until FROM limits WHERE key = ANY ($1::text[])`
+	lockLimits = readLimits + ` ORDER BY key FOR UPDATE`
 	// The key of a verification's counters does not change.
-	lockLimits = `SELECT key, counts, keep_until FROM limits WHERE key = ANY ($1::text[]) ORDER BY key FOR UPDATE`
-	lockAlso   = `SELECT key, counts, keep_until FROM limits
-		WHERE key = ANY ($1::text[] || ARRAY(SELECT limit_key FROM verifications WHERE id = ANY ($2::text[]))) ORDER BY key FOR UPDATE`
-	lockOnce = `SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = ANY ($1::bytea[])
-		ORDER BY key FOR UPDATE`
+	readAlso = `SELECT key, counts, keep_until FROM limits
+		WHERE key = ANY ($1::text[] || ARRAY(SELECT limit_key FROM verifications WHERE id = ANY ($2::text[])))`
+	lockAlso = readAlso + ` ORDER BY key FOR UPDATE`
+	readOnce = `SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = ANY ($1::bytea[])`
+	lockOnce = readOnce + ` ORDER BY key FOR UPDATE`
+	readJobs = `SELECT j.id, j.node, j.leases, coalesce((SELECT alive_until FROM nodes WHERE nodes.id = j.node), 0)
+		FROM jobs AS j WHERE j.id = ANY ($1::bigint[]) AND j.node IS NOT NULL`
 	lockJobs = `SELECT j.id, j.node, j.leases, coalesce(n.alive_until, 0) FROM jobs AS j LEFT JOIN nodes AS n ON n.id = j.node
 		WHERE j.id = ANY ($1::bigint[]) AND j.node IS NOT NULL ORDER BY j.id FOR UPDATE OF j`
 	// Read last: no holder of these locks before us has seen a later time.
@@ -120,7 +150,15 @@ func (s *Store) load(b *pgx.Batch, n needs) overlay {
 		b.Queue(lockBindings, n.locks())
 	}
 	s.loadVerifications(b, n, o)
-	loadAttempts(b, n.ids, o)
+	if n.careful {
+		loadAttempts(b, n.ids, o)
+		n.limits = append(n.accounts, n.limits...) // in which order they are locked is the statement's affair
+	} else if len(n.accounts) > 0 {
+		loadLimits(b, needs{limits: n.accounts, careful: true}, o)
+	}
+	if !n.careful {
+		loadAttempts(b, n.ids, o)
+	}
 	loadLimits(b, n, o)
 	if len(n.once) > 0 {
 		loadOnce(b, n, o)
@@ -130,6 +168,11 @@ func (s *Store) load(b *pgx.Batch, n needs) overlay {
 	}
 	s.loadClock(b, o)
 	return o
+}
+
+// missing says that the row of an account is not there: nothing stands for it.
+func (n needs) missing(o overlay) bool {
+	return slices.ContainsFunc(n.accounts, func(key string) bool { return !o.Limits[key].Stored })
 }
 
 func (s *Store) loadClock(b *pgx.Batch, o overlay) {
@@ -148,7 +191,7 @@ func (s *Store) loadClock(b *pgx.Batch, o overlay) {
 // complete queues what belongs to pending verifications that were found by their
 // binding, and says whether that is anything: few starts find one.
 func (s *Store) complete(b *pgx.Batch, n needs, o overlay) bool {
-	var more needs
+	more := needs{careful: n.careful}
 	for _, id := range store.Sorted(o.Verifications) {
 		if _, asked := slices.BinarySearch(n.ids, id); asked {
 			continue
@@ -163,7 +206,7 @@ func (s *Store) complete(b *pgx.Batch, n needs, o overlay) bool {
 	}
 	slices.Sort(more.limits)
 	loadAttempts(b, more.ids, o)
-	loadLimits(b, needs{limits: slices.Compact(more.limits)}, o)
+	loadLimits(b, needs{limits: slices.Compact(more.limits), careful: n.careful}, o)
 	s.loadClock(b, o)
 	return true
 }
@@ -213,9 +256,9 @@ func loadLimits(b *pgx.Batch, n needs, o overlay) {
 	var q *pgx.QueuedQuery
 	switch {
 	case len(n.ids) > 0:
-		q = b.Queue(lockAlso, n.limits, n.ids)
+		q = b.Queue(either(n.careful, lockAlso, readAlso), n.limits, n.ids)
 	case len(n.limits) > 0:
-		q = b.Queue(lockLimits, n.limits)
+		q = b.Queue(either(n.careful, lockLimits, readLimits), n.limits)
 	default:
 		return
 	}
@@ -248,7 +291,7 @@ func loadOnce(b *pgx.Batch, n needs, o overlay) {
 	for _, key := range n.once {
 		o.Once[string(key)] = &store.Kept{}
 	}
-	b.Queue(lockOnce, n.once).Query(func(rows pgx.Rows) error {
+	b.Queue(either(n.careful, lockOnce, readOnce), n.once).Query(func(rows pgx.Rows) error {
 		return each(rows, func() error {
 			k := &store.Kept{Found: true, Stored: true}
 			var until int64
@@ -264,7 +307,7 @@ func loadJobs(b *pgx.Batch, n needs, o overlay) {
 	for _, id := range n.jobs {
 		o.Jobs[id] = store.Leased{}
 	}
-	b.Queue(lockJobs, n.jobs).Query(func(rows pgx.Rows) error {
+	b.Queue(either(n.careful, lockJobs, readJobs), n.jobs).Query(func(rows pgx.Rows) error {
 		return each(rows, func() error {
 			var j store.Leased
 			err := rows.Scan(&j.Lease.Job, &j.Lease.Node, &j.Lease.N, &j.Alive)
@@ -272,6 +315,13 @@ func loadJobs(b *pgx.Batch, n needs, o overlay) {
 			return err
 		})
 	})
+}
+
+func either(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
 }
 
 // each calls f for every row.

@@ -5,10 +5,11 @@
 // node's.
 //
 // PostgreSQL 14 and newer. Nothing here needs a session: no LISTEN, no session's
-// locks or settings, no prepared statements. So PgBouncer may stand between in
-// transaction mode. (Where nothing does, or PgBouncer 1.21 with
+// locks, and what a session keeps only saves time. So PgBouncer may stand between
+// in transaction mode; where nothing does, statements are prepared once a
+// connection, which saves the database the planning. (With PgBouncer 1.21 and
 // max_prepared_statements, default_query_exec_mode=cache_statement in the DSN
-// saves the database the planning.)
+// does the same.)
 package postgres
 
 import (
@@ -61,11 +62,14 @@ const (
 type Store struct {
 	cfg      Config
 	pool     *pgxpool.Pool
+	sessions *sessions
 	clock    *store.Clock
 	writer   *store.Writer[verify.Op]
 	marks    chan *mark // one for each writer that is not at work
 	settings settings
 	unsure   unsure
+	taker    taker
+	recent   recent
 	health   health
 	done     chan struct{} // closed by Close
 	closing  sync.Once
@@ -122,16 +126,17 @@ func openAt(ctx context.Context, cfg Config, known int) (*Store, error) {
 	if cfg.Writers <= 0 {
 		cfg.Writers = DefaultWriters
 	}
-	pc, err := poolConfig(cfg)
+	pc, modes, err := poolConfig(cfg)
 	if err != nil {
 		return nil, err
 	}
+	modes.apply(pc)
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		cfg: cfg, pool: pool, clock: store.NewClock(cfg.Now), marks: make(chan *mark, cfg.Writers), done: make(chan struct{}),
+		cfg: cfg, pool: pool, sessions: modes, clock: store.NewClock(cfg.Now), marks: make(chan *mark, cfg.Writers), done: make(chan struct{}),
 	}
 	if err := s.prepare(ctx, known); err != nil {
 		pool.Close()
@@ -179,19 +184,19 @@ func (s *Store) checkKeys(ctx context.Context) error {
 }
 
 // poolConfig reads the DSN. What it says wins.
-func poolConfig(cfg Config) (*pgxpool.Config, error) {
+func poolConfig(cfg Config) (*pgxpool.Config, *sessions, error) {
 	if cfg.DSN == "" {
-		return nil, errors.New("Config.DSN is required")
+		return nil, nil, errors.New("Config.DSN is required")
 	}
 	// The parsers' errors repeat the DSN, and hide the password only where they
 	// find it.
 	named, err := pgconn.ParseConfig(cfg.DSN)
 	if err != nil {
-		return nil, errConfig
+		return nil, nil, errConfig
 	}
 	pc, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {
-		return nil, errConfig
+		return nil, nil, errConfig
 	}
 	if _, ok := named.RuntimeParams["pool_max_conns"]; !ok {
 		pc.MaxConns = int32(min(max(cfg.MaxConns, 0), 10_000))
@@ -205,7 +210,7 @@ func poolConfig(cfg Config) (*pgxpool.Config, error) {
 	}
 	_, said := named.RuntimeParams["default_query_exec_mode"]
 	settle(pc.ConnConfig, said)
-	return pc, nil
+	return pc, &sessions{modeSaid: said}, nil
 }
 
 // severalServers says that the DSN names more than one; a second try at the same
@@ -223,8 +228,8 @@ func severalServers(c *pgconn.Config) bool {
 func settle(c *pgx.ConnConfig, modeSaid bool) {
 	if !modeSaid {
 		// Statements are planned each time, with their real arguments: it suits
-		// PgBouncer, and no plan outlives the table it was made for, which may have
-		// been empty.
+		// PgBouncer, and no plan outlives the table it was made for. The pool's
+		// connections may know better: see sessions.
 		c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
 	if c.ConnectTimeout == 0 {
@@ -237,7 +242,7 @@ func settle(c *pgx.ConnConfig, modeSaid bool) {
 
 // connect opens one connection beside the pool.
 func connect(ctx context.Context, cfg Config) (*pgx.Conn, error) {
-	pc, err := poolConfig(cfg)
+	pc, _, err := poolConfig(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -30,9 +30,13 @@ const (
 			ORDER BY j.due_at, j.id LIMIT $4 FOR UPDATE OF j SKIP LOCKED)
 		UPDATE jobs SET node = $2, leases = leases + 1 FROM due WHERE jobs.id = due.id
 		RETURNING due_at, jobs.id, leases, kind, subject`
+	anyDue        = `SELECT EXISTS (SELECT FROM jobs AS j WHERE node IS NULL AND due_at <= ` + now + ` AND id > $2 AND ` + leasable + `)`
 	selectNextDue = `SELECT due_at FROM jobs AS j WHERE node IS NULL AND ` + leasable + ` ORDER BY due_at, id LIMIT 1`
 	freeLeases    = `UPDATE jobs SET node = NULL FROM unnest($1::bigint[], $2::text[], $3::int[]) AS l (id, node, leases)
-		WHERE jobs.id = l.id AND jobs.node = l.node AND jobs.leases = l.leases`
+		WHERE jobs.id = l.id AND jobs.id = ANY ($1::bigint[]) AND jobs.node = l.node AND jobs.leases = l.leases`
+	// A job that was leased as it was written has this lease number until it is freed.
+	freeWritten = `UPDATE jobs SET node = NULL FROM unnest($1::text[], $2::text[]) AS l (node, subject)
+		WHERE jobs.subject = l.subject AND jobs.subject = ANY ($2::text[]) AND jobs.node = l.node AND jobs.leases = 1`
 	postponeJob = `UPDATE jobs SET node = NULL, due_at = ` + now + ` + $2::bigint WHERE id = $3 AND node = $4 AND leases = $5
 		AND EXISTS (SELECT FROM nodes WHERE nodes.id = jobs.node AND alive_until >= ` + now + `)`
 
@@ -81,9 +85,6 @@ func (s *Store) Leave(ctx context.Context, node string) error {
 	return nil
 }
 
-// Offer has jobs leased as they are written.
-func (s *Store) Offer(jobs.Taker) {}
-
 // Newest is the number of the job that was written last.
 func (s *Store) Newest(ctx context.Context) (n int64, err error) {
 	err = s.query(ctx, func(rows pgx.Rows) error {
@@ -100,20 +101,30 @@ func (s *Store) Newest(ctx context.Context) (n int64, err error) {
 type unsure struct {
 	mu   sync.Mutex
 	list []jobs.Lease
+	// Of jobs that may have been leased as they were written, without number.
+	nodes, subjects []string
 }
 
-func (u *unsure) add(list []jobs.Lease) {
+// addLeases notes leases.
+func (u *unsure) addLeases(list []jobs.Lease) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.list = append(u.list, list...)
 }
 
-func (u *unsure) take() []jobs.Lease {
+// add notes that the job of a subject may have been leased as it was written.
+func (u *unsure) add(node, subject string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	list := u.list
-	u.list = nil
-	return list
+	u.nodes, u.subjects = append(u.nodes, node), append(u.subjects, subject)
+}
+
+func (u *unsure) take() (list []jobs.Lease, nodes, subjects []string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	list, nodes, subjects = u.list, u.nodes, u.subjects
+	u.list, u.nodes, u.subjects = nil, nil, nil
+	return list, nodes, subjects
 }
 
 // due is a job with its time.
@@ -127,13 +138,23 @@ func (s *Store) Lease(ctx context.Context, node string, after int64, n int) ([]j
 	if err := s.freeUnsure(ctx); err != nil {
 		return nil, fmt.Errorf("lease: %w", err)
 	}
+	some := false
+	err := s.query(ctx, func(rows pgx.Rows) error {
+		return each(rows, func() error { return rows.Scan(&some) })
+	}, anyDue, s.at(), after)
+	if err != nil {
+		return nil, fmt.Errorf("lease: %w", err)
+	}
+	if !some { // which costs a tenth of looking for it with a lock
+		return nil, nil
+	}
 	var got []due
-	err := s.change(ctx, func(ctx context.Context, c *pgxpool.Conn) (err error) {
+	err = s.change(ctx, func(ctx context.Context, c *pgxpool.Conn) (err error) {
 		got, err = s.lease(ctx, c, node, after, n)
 		return err
 	})
 	if errors.Is(err, errUnknown) {
-		s.unsure.add(column(got, func(d *due) jobs.Lease { return d.Lease }))
+		s.unsure.addLeases(column(got, func(d *due) jobs.Lease { return d.Lease }))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lease: %w", err)
@@ -170,13 +191,21 @@ func (s *Store) lease(ctx context.Context, c *pgxpool.Conn, node string, after i
 
 // freeUnsure gives back what may have been leased without anybody knowing.
 func (s *Store) freeUnsure(ctx context.Context) error {
-	list := s.unsure.take()
-	if len(list) == 0 {
-		return nil
+	list, nodes, subjects := s.unsure.take()
+	var err error
+	if len(list) > 0 {
+		if _, err = s.exec(ctx, freeLeases, bindLeases(list)...); err != nil {
+			s.unsure.addLeases(list)
+		}
 	}
-	_, err := s.exec(ctx, freeLeases, bindLeases(list)...)
-	if err != nil {
-		s.unsure.add(list)
+	if len(nodes) > 0 {
+		_, failed := s.exec(ctx, freeWritten, nodes, subjects)
+		for i := range nodes {
+			if failed != nil {
+				s.unsure.add(nodes[i], subjects[i])
+			}
+		}
+		err = errors.Join(err, failed)
 	}
 	return err
 }

@@ -19,10 +19,11 @@ const (
 		fault, permanent, gate, ungated, screen, gate_passed, readouts, stop, created_at, dialled_at, answered_at, ended_at,
 		rung_at, gate_at`
 
-	upsertVerifications = `INSERT INTO verifications AS v (` + verificationColumns + `)
+	insertVerifications = `INSERT INTO verifications AS v (` + verificationColumns + `)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::text[],
 			$9::text[], $10::bytea[], $11::bytea[], $12::text[], $13::bytea[], $14::bigint[], $15::text[], $16::text[], $17::text[],
-			$18::bytea[], $19::bytea[], $20::int[], $21::int[], $22::int[], $23::bigint[], $24::bigint[], $25::bytea[])
+			$18::bytea[], $19::bytea[], $20::int[], $21::int[], $22::int[], $23::bigint[], $24::bigint[], $25::bytea[])`
+	upsertVerifications = insertVerifications + `
 		ON CONFLICT (id) DO UPDATE SET service = excluded.service, purpose = excluded.purpose,
 		number_index = excluded.number_index, number_sealed = excluded.number_sealed, country = excluded.country,
 		prefix = excluded.prefix, limit_key = excluded.limit_key, binding = excluded.binding, order_key = excluded.order_key,
@@ -31,15 +32,24 @@ const (
 		token_hash = excluded.token_hash, guesses = excluded.guesses, sends = excluded.sends, step = excluded.step,
 		expires_at = excluded.expires_at, ended_at = excluded.ended_at, context = excluded.context
 		WHERE v.account = excluded.account`
-	// A guess or a send changes only these, and no index has them.
+	// A guess or a send changes only these, and no index has them. (Here and below
+	// the ids are named twice, so that no plan reads more of the table than that.)
 	countVerifications = `UPDATE verifications AS v SET guesses = w.guesses, sends = w.sends, step = w.step
-		FROM unnest($1::text[], $2::int[], $3::int[], $4::int[]) AS w (id, guesses, sends, step) WHERE v.id = w.id`
+		FROM unnest($1::text[], $2::int[], $3::int[], $4::int[]) AS w (id, guesses, sends, step)
+		WHERE v.id = w.id AND v.id = ANY ($1::text[])`
+	// The end of a verification changes these.
+	endVerifications = `UPDATE verifications AS v SET guesses = w.guesses, sends = w.sends, step = w.step, status = w.status,
+		reason = w.reason, sealed = w.sealed, token_hash = w.token_hash, ended_at = w.ended_at
+		FROM unnest($1::text[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::bytea[], $8::bytea[], $9::bigint[])
+			AS w (id, guesses, sends, step, status, reason, sealed, token_hash, ended_at)
+		WHERE v.id = w.id AND v.id = ANY ($1::text[])`
 
-	upsertAttempts = `INSERT INTO attempts AS a (` + attemptColumns + `)
+	insertAttempts = `INSERT INTO attempts AS a (` + attemptColumns + `)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::text[],
 			$9::text[], $10::text[], $11::text[], $12::text[], $13::bool[], $14::text[], $15::bool[], $16::text[], $17::bool[],
 			$18::bytea[], $19::bool[], $20::int[], $21::text[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[],
-			$26::bigint[], $27::bigint[])
+			$26::bigint[], $27::bigint[])`
+	upsertAttempts = insertAttempts + `
 		ON CONFLICT (id) DO UPDATE SET n = excluded.n, send = excluded.send, step = excluded.step,
 		channel = excluded.channel, route = excluded.route, state = excluded.state, ref = excluded.ref,
 		outcome = excluded.outcome, reason = excluded.reason, may_have_rung = excluded.may_have_rung,
@@ -48,6 +58,22 @@ const (
 		created_at = excluded.created_at, dialled_at = excluded.dialled_at, answered_at = excluded.answered_at,
 		ended_at = excluded.ended_at, rung_at = excluded.rung_at, gate_at = excluded.gate_at
 		WHERE a.account = excluded.account AND a.verification = excluded.verification`
+	// A delivery changes these, and no index has them.
+	deliverAttempts = `UPDATE attempts AS a SET route = w.route, state = w.state, ref = w.ref, outcome = w.outcome, reason = w.reason,
+		may_have_rung = w.may_have_rung, fault = w.fault, permanent = w.permanent, gate = w.gate, ungated = w.ungated,
+		screen = w.screen, gate_passed = w.gate_passed, readouts = w.readouts, stop = w.stop, dialled_at = w.dialled_at,
+		answered_at = w.answered_at, ended_at = w.ended_at, rung_at = w.rung_at, gate_at = w.gate_at
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::text[], $9::bool[],
+			$10::text[], $11::bool[], $12::bytea[], $13::bool[], $14::int[], $15::text[], $16::bigint[], $17::bigint[],
+			$18::bigint[], $19::bigint[], $20::bigint[]) AS w (id, route, state, ref, outcome, reason, may_have_rung, fault,
+			permanent, gate, ungated, screen, gate_passed, readouts, stop, dialled_at, answered_at, ended_at, rung_at, gate_at)
+		WHERE a.id = w.id AND a.id = ANY ($1::text[])`
+	// So does what is known before a call leaves.
+	dialAttempts = `UPDATE attempts AS a SET route = w.route, state = w.state, gate = w.gate, ungated = w.ungated,
+		screen = w.screen, dialled_at = w.dialled_at
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::bytea[], $7::bigint[])
+			AS w (id, route, state, gate, ungated, screen, dialled_at)
+		WHERE a.id = w.id AND a.id = ANY ($1::text[])`
 )
 
 // scanVerification reads one row of verificationColumns.
@@ -108,7 +134,7 @@ func times[R any](rows []R, f func(*R) time.Time) []int64 {
 	return column(rows, func(r *R) int64 { return store.Micros(f(r)) })
 }
 
-// bindVerifications gives the arguments of upsertVerifications.
+// bindVerifications gives the arguments of insertVerifications.
 func bindVerifications(rows []verify.Verification) ([]any, error) {
 	type V = verify.Verification
 	settings := make([]string, len(rows))
@@ -143,7 +169,44 @@ func bindCounts(rows []verify.Verification) []any {
 	}
 }
 
-// bindAttempts gives the arguments of upsertAttempts.
+// bindEnds gives the arguments of endVerifications.
+func bindEnds(rows []verify.Verification) []any {
+	type V = verify.Verification
+	return append(bindCounts(rows),
+		texts(rows, func(v *V) string { return string(v.Status) }), texts(rows, func(v *V) string { return v.Reason }),
+		blobs(rows, func(v *V) []byte { return v.Sealed }), blobs(rows, func(v *V) []byte { return v.TokenHash }),
+		times(rows, func(v *V) time.Time { return v.EndedAt }))
+}
+
+// bindDialled gives the arguments of dialAttempts.
+func bindDialled(rows []verify.Attempt) []any {
+	type A = verify.Attempt
+	return []any{
+		texts(rows, func(a *A) string { return a.ID }), texts(rows, func(a *A) string { return a.Route }),
+		texts(rows, func(a *A) string { return string(a.State) }), texts(rows, func(a *A) string { return string(a.Gate) }),
+		flags(rows, func(a *A) bool { return a.Ungated }), blobs(rows, func(a *A) []byte { return a.Screen }),
+		times(rows, func(a *A) time.Time { return a.DialledAt }),
+	}
+}
+
+// bindDelivered gives the arguments of deliverAttempts.
+func bindDelivered(rows []verify.Attempt) []any {
+	type A = verify.Attempt
+	return []any{
+		texts(rows, func(a *A) string { return a.ID }), texts(rows, func(a *A) string { return a.Route }),
+		texts(rows, func(a *A) string { return string(a.State) }), texts(rows, func(a *A) string { return a.Ref }),
+		texts(rows, func(a *A) string { return string(a.Outcome) }), texts(rows, func(a *A) string { return a.Reason }),
+		flags(rows, func(a *A) bool { return a.MayHaveRung }), texts(rows, func(a *A) string { return string(a.Fault) }),
+		flags(rows, func(a *A) bool { return a.Permanent }), texts(rows, func(a *A) string { return string(a.Gate) }),
+		flags(rows, func(a *A) bool { return a.Ungated }), blobs(rows, func(a *A) []byte { return a.Screen }),
+		flags(rows, func(a *A) bool { return a.GatePassed }), numbers(rows, func(a *A) int { return a.Readouts }),
+		texts(rows, func(a *A) string { return a.Stop }), times(rows, func(a *A) time.Time { return a.DialledAt }),
+		times(rows, func(a *A) time.Time { return a.AnsweredAt }), times(rows, func(a *A) time.Time { return a.EndedAt }),
+		times(rows, func(a *A) time.Time { return a.RungAt }), times(rows, func(a *A) time.Time { return a.GateAt }),
+	}
+}
+
+// bindAttempts gives the arguments of insertAttempts.
 func bindAttempts(rows []verify.Attempt) []any {
 	type A = verify.Attempt
 	return []any{
