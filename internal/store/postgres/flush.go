@@ -26,9 +26,11 @@ const (
 	setOnce = newOnce + ` ON CONFLICT (key) DO UPDATE SET account = excluded.account, body = excluded.body, answer = excluded.answer,
 		keep_until = excluded.keep_until, verification = excluded.verification`
 
-	dropJobs   = `DELETE FROM jobs WHERE subject = ANY ($1::text[]) AND node IS NULL`
+	// Who has a job is said so that the indexes of those that somebody has, and nobody,
+	// are of no use: they may have been empty when this was planned.
+	dropJobs   = `DELETE FROM jobs WHERE subject = ANY ($1::text[]) AND coalesce(node, '') = ''`
 	finishJobs = `DELETE FROM jobs USING unnest($1::bigint[], $2::text[], $3::int[]) AS l (id, node, leases)
-		WHERE jobs.id = l.id AND jobs.id = ANY ($1::bigint[]) AND jobs.node = l.node AND jobs.leases = l.leases`
+		WHERE jobs.id = l.id AND jobs.id = ANY ($1::bigint[]) AND coalesce(jobs.node, '') = l.node AND jobs.leases = l.leases`
 )
 
 // A group that is not careful sends COMMIT along with its writes: it must fail by
@@ -42,7 +44,7 @@ const (
 	// attempt says what has become of it.
 	sureJobs = `WITH gone AS (` + finishJobs + ` RETURNING 1),
 		held AS (SELECT FROM jobs JOIN unnest($4::bigint[], $5::text[], $6::int[]) AS l (id, node, leases)
-			ON jobs.id = l.id AND jobs.node = l.node AND jobs.leases = l.leases
+			ON jobs.id = l.id AND coalesce(jobs.node, '') = l.node AND jobs.leases = l.leases
 			WHERE jobs.id = ANY ($4::bigint[]) FOR UPDATE OF jobs)
 		SELECT 1 / ((SELECT count(*) FROM gone) = cardinality($1::bigint[])
 			AND (SELECT count(*) FROM held) = cardinality($4::bigint[]))::int`

@@ -215,6 +215,10 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
+	if err := renew(ctx, c.Conn()); err != nil {
+		s.release(c, err)
+		return nil, fmt.Errorf("connect: %w", err)
+	}
 	return c, nil
 }
 

@@ -110,30 +110,39 @@ const (
 
 	lockBindings = `SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1::bigint[]) AS k`
 
-	// One table and no subquery: where a row was changed while it was waited for,
-	// PostgreSQL looks at it again, alone, and a row that a subquery had named would
-	// be lost. Those that are no longer pending are left out then.
-	lockVerifications = `SELECT ` + verificationColumns + ` FROM verifications WHERE `
-	byID              = `id = ANY ($1::text[])`
-	byBinding         = `status = 'pending' AND binding = ANY ($1::bytea[])`
-	byBoth            = `id = ANY ($1::text[]) OR (status = 'pending' AND binding = ANY ($2::bytea[]))`
-	inOrder           = ` ORDER BY id FOR UPDATE`
-	// Attempts are written only under the lock on their verification. One by one (the
-	// OFFSET keeps it so): of a table without statistics, as it is after a restore or
-	// an upgrade, PostgreSQL thinks that a hundred verifications have half of the
-	// attempts, and reads it whole.
+	// One table: where a row was changed while it was waited for, PostgreSQL looks at
+	// it again, alone, and one that a join had named would be lost. What is no longer
+	// pending by then is left out by the overlay.
+	lockVerifications = `SELECT ` + verificationColumns + ` FROM verifications WHERE id = ANY ($1::text[]`
+	// In order, so that it is the index on bindings that is read, and not the other one
+	// of what is pending, which seems as good while that is little.
+	orOfBinding = ` || ARRAY(SELECT v.id FROM unnest($2::bytea[]) AS w (binding), LATERAL (SELECT id FROM verifications
+		WHERE status = 'pending' AND binding BETWEEN w.binding AND w.binding ORDER BY binding OFFSET 0) AS v)`
+	inOrder = `) ORDER BY id FOR UPDATE`
+
+	// One by one (the OFFSET keeps it so): of a table without statistics, as it is
+	// after a restore or an upgrade, PostgreSQL thinks that a hundred verifications
+	// have half of the attempts, and reads it whole; of one that was empty, that this
+	// does no harm.
+	// Attempts are written only under the lock on their verification.
 	readAttempts = `SELECT a.* FROM unnest($1::text[]) AS w (id),
 		LATERAL (SELECT ` + attemptColumns + ` FROM attempts WHERE verification = w.id OFFSET 0) AS a`
-	readLimits = `SELECT key, counts, keep_until FROM limits WHERE key = ANY ($1::text[])`
-	lockLimits = readLimits + ` ORDER BY key FOR UPDATE`
+	readLimits = `SELECT l.* FROM unnest($1::text[]) AS w (key),
+		LATERAL (SELECT key, counts, keep_until FROM limits WHERE key = w.key OFFSET 0) AS l`
 	// The key of a verification's counters does not change.
-	readAlso = `SELECT key, counts, keep_until FROM limits
-		WHERE key = ANY ($1::text[] || ARRAY(SELECT limit_key FROM verifications WHERE id = ANY ($2::text[])))`
-	lockAlso = readAlso + ` ORDER BY key FOR UPDATE`
-	readOnce = `SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = ANY ($1::bytea[])`
-	lockOnce = readOnce + ` ORDER BY key FOR UPDATE`
-	readJobs = `SELECT j.id, j.node, j.leases, coalesce((SELECT alive_until FROM nodes WHERE nodes.id = j.node), 0)
-		FROM jobs AS j WHERE j.id = ANY ($1::bigint[]) AND j.node IS NOT NULL`
+	readTheirs = `SELECT l.* FROM unnest($1::text[]) AS w (id),
+		LATERAL (SELECT limit_key FROM verifications WHERE id = w.id OFFSET 0) AS v,
+		LATERAL (SELECT key, counts, keep_until FROM limits WHERE key = v.limit_key OFFSET 0) AS l`
+	lockLimits = `SELECT key, counts, keep_until FROM limits WHERE key = ANY ($1::text[]) ORDER BY key FOR UPDATE`
+	lockAlso   = `SELECT key, counts, keep_until FROM limits
+		WHERE key = ANY ($1::text[] || ARRAY(SELECT limit_key FROM verifications WHERE id = ANY ($2::text[]))) ORDER BY key FOR UPDATE`
+	readOnce = `SELECT o.* FROM unnest($1::bytea[]) AS w (key),
+		LATERAL (SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = w.key OFFSET 0) AS o`
+	lockOnce = `SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = ANY ($1::bytea[])
+		ORDER BY key FOR UPDATE`
+	readJobs = `SELECT j.* FROM unnest($1::bigint[]) AS w (id), LATERAL (SELECT id, node, leases,
+		coalesce((SELECT alive_until FROM nodes WHERE nodes.id = jobs.node), 0) FROM jobs WHERE id = w.id OFFSET 0) AS j
+		WHERE j.node IS NOT NULL`
 	lockJobs = `SELECT j.id, j.node, j.leases, coalesce(n.alive_until, 0) FROM jobs AS j LEFT JOIN nodes AS n ON n.id = j.node
 		WHERE j.id = ANY ($1::bigint[]) AND j.node IS NOT NULL ORDER BY j.id FOR UPDATE OF j`
 	// Read last: no holder of these locks before us has seen a later time.
@@ -152,7 +161,7 @@ func (s *Store) load(b *pgx.Batch, n needs) overlay {
 	s.loadVerifications(b, n, o)
 	if n.careful {
 		loadAttempts(b, n.ids, o)
-		n.limits = append(n.accounts, n.limits...) // in which order they are locked is the statement's affair
+		n.limits = slices.Concat(n.accounts, n.limits) // the statement puts them in order
 	} else if len(n.accounts) > 0 {
 		loadLimits(b, needs{limits: n.accounts, careful: true}, o)
 	}
@@ -214,12 +223,10 @@ func (s *Store) complete(b *pgx.Batch, n needs, o overlay) bool {
 func (s *Store) loadVerifications(b *pgx.Batch, n needs, o overlay) {
 	var q *pgx.QueuedQuery
 	switch {
-	case len(n.ids) > 0 && len(n.bindings) > 0:
-		q = b.Queue(lockVerifications+byBoth+inOrder, n.ids, n.bindings)
-	case len(n.ids) > 0:
-		q = b.Queue(lockVerifications+byID+inOrder, n.ids)
 	case len(n.bindings) > 0:
-		q = b.Queue(lockVerifications+byBinding+inOrder, n.bindings)
+		q = b.Queue(lockVerifications+orOfBinding+inOrder, n.ids, n.bindings)
+	case len(n.ids) > 0:
+		q = b.Queue(lockVerifications+inOrder, n.ids)
 	default:
 		return
 	}
@@ -253,38 +260,44 @@ func loadAttempts(b *pgx.Batch, ids []string, o overlay) {
 
 // loadLimits reads the rows named, and those of the verifications named.
 func loadLimits(b *pgx.Batch, n needs, o overlay) {
-	var q *pgx.QueuedQuery
+	read := func(rows pgx.Rows) error { return readLimitRows(rows, n, o) }
 	switch {
-	case len(n.ids) > 0:
-		q = b.Queue(either(n.careful, lockAlso, readAlso), n.limits, n.ids)
-	case len(n.limits) > 0:
-		q = b.Queue(either(n.careful, lockLimits, readLimits), n.limits)
-	default:
-		return
+	case n.careful && len(n.ids) > 0:
+		b.Queue(lockAlso, n.limits, n.ids).Query(read)
+	case n.careful && len(n.limits) > 0:
+		b.Queue(lockLimits, n.limits).Query(read)
+	case !n.careful:
+		if len(n.limits) > 0 {
+			b.Queue(readLimits, n.limits).Query(read)
+		}
+		if len(n.ids) > 0 {
+			b.Queue(readTheirs, n.ids).Query(read)
+		}
 	}
-	q.Query(func(rows pgx.Rows) error {
-		err := each(rows, func() error {
-			l := &store.Limit{Found: true, Stored: true}
-			var key string
-			var counts []byte
-			if err := rows.Scan(&key, &counts, &l.Keep); err != nil {
-				return err
-			}
-			o.Limits[key] = l
-			var err error
-			l.Row, err = guard.DecodeRow(counts)
+}
+
+func readLimitRows(rows pgx.Rows, n needs, o overlay) error {
+	err := each(rows, func() error {
+		l := &store.Limit{Found: true, Stored: true}
+		var key string
+		var counts []byte
+		if err := rows.Scan(&key, &counts, &l.Keep); err != nil {
 			return err
-		})
-		for _, key := range n.limits {
-			o.LookedFor(key)
 		}
-		for _, id := range n.ids {
-			if h := o.Verifications[id]; h != nil {
-				o.LookedFor(h.LimitKey)
-			}
-		}
+		o.Limits[key] = l
+		var err error
+		l.Row, err = guard.DecodeRow(counts)
 		return err
 	})
+	for _, key := range n.limits {
+		o.LookedFor(key)
+	}
+	for _, id := range n.ids {
+		if h := o.Verifications[id]; h != nil {
+			o.LookedFor(h.LimitKey)
+		}
+	}
+	return err
 }
 
 func loadOnce(b *pgx.Batch, n needs, o overlay) {

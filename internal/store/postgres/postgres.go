@@ -138,7 +138,11 @@ func openAt(ctx context.Context, cfg Config, known int) (*Store, error) {
 	s := &Store{
 		cfg: cfg, pool: pool, sessions: modes, clock: store.NewClock(cfg.Now), marks: make(chan *mark, cfg.Writers), done: make(chan struct{}),
 	}
-	if err := s.prepare(ctx, known); err != nil {
+	err = s.prepare(ctx, known)
+	if errors.Is(err, errShared) { // which is found out by the first connection
+		err = s.prepare(ctx, known)
+	}
+	if err != nil {
 		pool.Close()
 		return nil, err
 	}

@@ -22,15 +22,17 @@ const (
 	// another is in somebody's hands: a job may be committed after a younger one.
 	// Two nodes that do not see each other's lease yet are kept apart by the index
 	// jobs_one.
-	leasable = `NOT EXISTS (SELECT FROM jobs AS o WHERE o.order_key = j.order_key AND o.id <> j.id AND (o.id < j.id OR o.node IS NOT NULL))`
+	// (A scalar subquery is looked up for each job, never made into a join.)
+	leasable = `(SELECT o.id FROM jobs AS o WHERE o.order_key = j.order_key AND o.id <> j.id
+		AND (o.id < j.id OR o.node IS NOT NULL) LIMIT 1) IS NULL`
 	// The due index gives the order: nothing is sorted. What another node leases
 	// just now is passed over.
-	leaseJobs = `WITH due AS (SELECT j.id FROM jobs AS j WHERE j.node IS NULL AND j.due_at <= ` + now + ` AND j.id > $3 AND ` + leasable + `
+	leaseJobs = `WITH due AS (SELECT j.id FROM jobs AS j WHERE j.node IS NULL AND j.due_at <= ` + now + ` AND j.id + 0 > $3 AND ` + leasable + `
 			AND EXISTS (SELECT FROM nodes WHERE nodes.id = $2 AND alive_until >= ` + now + `)
 			ORDER BY j.due_at, j.id LIMIT $4 FOR UPDATE OF j SKIP LOCKED)
-		UPDATE jobs SET node = $2, leases = leases + 1 FROM due WHERE jobs.id = due.id
-		RETURNING due_at, jobs.id, leases, kind, subject`
-	anyDue        = `SELECT EXISTS (SELECT FROM jobs AS j WHERE node IS NULL AND due_at <= ` + now + ` AND id > $2 AND ` + leasable + `)`
+		UPDATE jobs SET node = $2, leases = leases + 1 WHERE id = ANY (ARRAY(SELECT id FROM due))
+		RETURNING due_at, id, leases, kind, subject`
+	anyDue        = `SELECT EXISTS (SELECT FROM jobs AS j WHERE node IS NULL AND due_at <= ` + now + ` AND id + 0 > $2 AND ` + leasable + `)`
 	selectNextDue = `SELECT due_at FROM jobs AS j WHERE node IS NULL AND ` + leasable + ` ORDER BY due_at, id LIMIT 1`
 	freeLeases    = `UPDATE jobs SET node = NULL FROM unnest($1::bigint[], $2::text[], $3::int[]) AS l (id, node, leases)
 		WHERE jobs.id = l.id AND jobs.id = ANY ($1::bigint[]) AND jobs.node = l.node AND jobs.leases = l.leases`

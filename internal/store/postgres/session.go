@@ -3,8 +3,10 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -23,8 +25,9 @@ type sessions struct {
 
 // What a session of its own is set to, which only saves time: nothing depends on
 // it. A plan is kept, so it must not be one that suits a table that was empty when
-// it was made: what has an index is read by it.
-const ownSession = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off`
+// it was made: what has an index is read by it, in its order where one is asked
+// for, and plans are made anew now and then; see renew.
+const ownSession = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_sort = off; SET jit = off`
 
 // A pooler names a process of its own as the one to cancel, if any.
 const selectBackend = `SELECT pg_backend_pid()`
@@ -39,6 +42,10 @@ func (m *sessions) apply(pc *pgxpool.Config) {
 		return
 	}
 	pc.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		if m.shared.Load() {
+			return nil
+		}
+		c.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 		usable := c.ValidateConnect
 		c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
 			if usable != nil {
@@ -46,15 +53,21 @@ func (m *sessions) apply(pc *pgxpool.Config) {
 					return err
 				}
 			}
-			c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
-			if !m.shared.Load() && own(ctx, conn) {
-				c.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+			if !own(ctx, conn) {
+				m.shared.Store(true)
+				return errShared
 			}
+			now := time.Now()
+			conn.CustomData()[planned] = &plans{now, now}
 			return nil
 		}
 		return nil
 	}
 }
+
+// errShared ends a connection whose session is not its own; the next is used
+// otherwise.
+var errShared = errors.New("postgres: the session is shared")
 
 // own says that the connection leads to one server process, and sets it up.
 func own(ctx context.Context, conn *pgconn.PgConn) bool {
@@ -67,6 +80,29 @@ func own(ctx context.Context, conn *pgconn.PgConn) bool {
 	}
 	_, err = conn.Exec(ctx, ownSession).ReadAll()
 	return err == nil
+}
+
+// How long a session keeps its plans: as long as it is old, and between these. So
+// none is much older than what is stored, which may grow from nothing.
+const (
+	shortestPlan = 500 * time.Millisecond
+	longestPlan  = 10 * time.Second
+	planned      = "pincall planned" // name of a time in a connection's data
+)
+
+// plans tells how old a session's plans are.
+type plans struct{ opened, made time.Time }
+
+// renew has the database make a session's plans anew, when it is time.
+func renew(ctx context.Context, c *pgx.Conn) error {
+	p, ok := c.PgConn().CustomData()[planned].(*plans)
+	now := time.Now()
+	if !ok || now.Sub(p.made) < min(max(p.made.Sub(p.opened), shortestPlan), longestPlan) {
+		return nil
+	}
+	p.made = now
+	_, err := c.PgConn().Exec(ctx, "DISCARD PLANS").ReadAll()
+	return err
 }
 
 // misjudged says that a prepared statement was not where it was left, or that

@@ -42,7 +42,8 @@ func TestStatementsUseIndexes(t *testing.T) {
 	}
 	const unindexed = `SELECT FROM verifications WHERE country = $1`
 	for i, sql := range []string{
-		unindexed, lockVerifications + byID + inOrder, lockVerifications + byBinding + inOrder, lockVerifications + byBoth + inOrder,
+		unindexed, lockVerifications + inOrder, lockVerifications + orOfBinding + inOrder, readLimits, readTheirs, readOnce, readJobs,
+		sureMark, sureJobs, insertJobs, endVerifications, deliverAttempts, dialAttempts, freeWritten, anyDue,
 		readAttempts, lockLimits, lockAlso, lockOnce, lockJobs, countVerifications, dropJobs, finishJobs, freeLeases, setMark, lockMark,
 		selectVerification, selectAttempts, selectOwner, selectOwnerAttempts, selectToken, selectOverdue, selectStops, forgetLimits,
 		forgetOnce, leaseJobs, selectNextDue, postponeJob, beatNode, leaveNode, reap, selectDepth, selectServices + " AND is_default",
