@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	newLimits = `INSERT INTO limits (key, counts, keep_until) SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[])`
+	newLimits = `INSERT INTO limits (key, counts, keep_until) SELECT unnest($1::text[]), unnest($2::bytea[]), unnest($3::bigint[])`
 	tryLimits = newLimits + ` ON CONFLICT (key) DO NOTHING`
 	setLimits = newLimits + ` ON CONFLICT (key) DO UPDATE SET counts = excluded.counts, keep_until = excluded.keep_until`
 
 	newOnce = `INSERT INTO once (key, account, body, answer, keep_until, verification)
-		SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::text[])`
+		SELECT unnest($1::bytea[]), unnest($2::text[]), unnest($3::bytea[]), unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::text[])`
 	tryOnce = newOnce + ` ON CONFLICT (key) DO NOTHING`
 	setOnce = newOnce + ` ON CONFLICT (key) DO UPDATE SET account = excluded.account, body = excluded.body, answer = excluded.answer,
 		keep_until = excluded.keep_until, verification = excluded.verification`
@@ -29,7 +29,7 @@ const (
 	// Who has a job is said so that the indexes of those that somebody has, and nobody,
 	// are of no use: they may have been empty when this was planned.
 	dropJobs   = `DELETE FROM jobs WHERE subject = ANY ($1::text[]) AND coalesce(node, '') = ''`
-	finishJobs = `DELETE FROM jobs USING unnest($1::bigint[], $2::text[], $3::int[]) AS l (id, node, leases)
+	finishJobs = `DELETE FROM jobs USING (SELECT unnest($1::bigint[]) AS id, unnest($2::text[]) AS node, unnest($3::int[]) AS leases) AS l
 		WHERE jobs.id = l.id AND jobs.id = ANY ($1::bigint[]) AND coalesce(jobs.node, '') = l.node AND jobs.leases = l.leases`
 )
 
@@ -43,7 +43,7 @@ const (
 	// A job that is not finished stays locked, so that it is nobody else's before its
 	// attempt says what has become of it.
 	sureJobs = `WITH gone AS (` + finishJobs + ` RETURNING 1),
-		held AS (SELECT FROM jobs JOIN unnest($4::bigint[], $5::text[], $6::int[]) AS l (id, node, leases)
+		held AS (SELECT FROM jobs JOIN (SELECT unnest($4::bigint[]) AS id, unnest($5::text[]) AS node, unnest($6::int[]) AS leases) AS l
 			ON jobs.id = l.id AND coalesce(jobs.node, '') = l.node AND jobs.leases = l.leases
 			WHERE jobs.id = ANY ($4::bigint[]) FOR UPDATE OF jobs)
 		SELECT 1 / ((SELECT count(*) FROM gone) = cardinality($1::bigint[])

@@ -20,7 +20,8 @@ const insertJobs = `INSERT INTO jobs (kind, subject, order_key, due_at, node, le
 			AND (SELECT alive_until >= ` + now + ` FROM nodes WHERE id = $2::text)
 			AND (order_key IS NULL OR (SELECT o.id FROM jobs AS o WHERE o.order_key = w.order_key LIMIT 1) IS NULL)
 			THEN $2::text END AS node
-		FROM unnest($3::text[], $4::text[], $5::bytea[], $6::bigint[], $7::bool[]) AS w (kind, subject, order_key, due_at, may)
+		FROM (SELECT unnest($3::text[]) AS kind, unnest($4::text[]) AS subject, unnest($5::bytea[]) AS order_key,
+			unnest($6::bigint[]) AS due_at, unnest($7::bool[]) AS may) AS w
 		OFFSET 0) AS new
 	RETURNING id, kind, subject, node IS NOT NULL`
 

@@ -54,7 +54,7 @@ type Config struct {
 // Defaults of a Config.
 const (
 	DefaultMaxConns = 16
-	DefaultWriters  = 2
+	DefaultWriters  = 1
 )
 
 // Store is a verify.Store, a jobs.Queue and an account.Store. Safe for

@@ -19,10 +19,15 @@ const (
 		fault, permanent, gate, ungated, screen, gate_passed, readouts, stop, created_at, dialled_at, answered_at, ended_at,
 		rung_at, gate_at`
 
+	// The columns come as arrays. As functions of the select list they give one row
+	// after the other; in FROM each would be stored as a table first.
 	insertVerifications = `INSERT INTO verifications AS v (` + verificationColumns + `)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::text[],
-			$9::text[], $10::bytea[], $11::bytea[], $12::text[], $13::bytea[], $14::bigint[], $15::text[], $16::text[], $17::text[],
-			$18::bytea[], $19::bytea[], $20::int[], $21::int[], $22::int[], $23::bigint[], $24::bigint[], $25::bytea[])`
+		SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::bytea[]),
+			unnest($6::bytea[]), unnest($7::text[]), unnest($8::text[]), unnest($9::text[]), unnest($10::bytea[]),
+			unnest($11::bytea[]), unnest($12::text[]), unnest($13::bytea[]), unnest($14::bigint[]),
+			unnest($15::text[]), unnest($16::text[]), unnest($17::text[]), unnest($18::bytea[]),
+			unnest($19::bytea[]), unnest($20::int[]), unnest($21::int[]), unnest($22::int[]), unnest($23::bigint[]),
+			unnest($24::bigint[]), unnest($25::bytea[])`
 	upsertVerifications = insertVerifications + `
 		ON CONFLICT (id) DO UPDATE SET service = excluded.service, purpose = excluded.purpose,
 		number_index = excluded.number_index, number_sealed = excluded.number_sealed, country = excluded.country,
@@ -35,20 +40,24 @@ const (
 	// A guess or a send changes only these, and no index has them. (Here and below
 	// the ids are named twice, so that no plan reads more of the table than that.)
 	countVerifications = `UPDATE verifications AS v SET guesses = w.guesses, sends = w.sends, step = w.step
-		FROM unnest($1::text[], $2::int[], $3::int[], $4::int[]) AS w (id, guesses, sends, step)
+		FROM (SELECT unnest($1::text[]) AS id, unnest($2::int[]) AS guesses, unnest($3::int[]) AS sends,
+			unnest($4::int[]) AS step) AS w
 		WHERE v.id = w.id AND v.id = ANY ($1::text[])`
 	// The end of a verification changes these.
 	endVerifications = `UPDATE verifications AS v SET guesses = w.guesses, sends = w.sends, step = w.step, status = w.status,
 		reason = w.reason, sealed = w.sealed, token_hash = w.token_hash, ended_at = w.ended_at
-		FROM unnest($1::text[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::bytea[], $8::bytea[], $9::bigint[])
-			AS w (id, guesses, sends, step, status, reason, sealed, token_hash, ended_at)
+		FROM (SELECT unnest($1::text[]) AS id, unnest($2::int[]) AS guesses, unnest($3::int[]) AS sends,
+			unnest($4::int[]) AS step, unnest($5::text[]) AS status, unnest($6::text[]) AS reason,
+			unnest($7::bytea[]) AS sealed, unnest($8::bytea[]) AS token_hash, unnest($9::bigint[]) AS ended_at) AS w
 		WHERE v.id = w.id AND v.id = ANY ($1::text[])`
 
 	insertAttempts = `INSERT INTO attempts AS a (` + attemptColumns + `)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::text[],
-			$9::text[], $10::text[], $11::text[], $12::text[], $13::bool[], $14::text[], $15::bool[], $16::text[], $17::bool[],
-			$18::bytea[], $19::bool[], $20::int[], $21::text[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[],
-			$26::bigint[], $27::bigint[])`
+		SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::int[]), unnest($5::int[]),
+			unnest($6::int[]), unnest($7::text[]), unnest($8::text[]), unnest($9::text[]), unnest($10::text[]),
+			unnest($11::text[]), unnest($12::text[]), unnest($13::bool[]), unnest($14::text[]), unnest($15::bool[]),
+			unnest($16::text[]), unnest($17::bool[]), unnest($18::bytea[]), unnest($19::bool[]), unnest($20::int[]),
+			unnest($21::text[]), unnest($22::bigint[]), unnest($23::bigint[]), unnest($24::bigint[]),
+			unnest($25::bigint[]), unnest($26::bigint[]), unnest($27::bigint[])`
 	upsertAttempts = insertAttempts + `
 		ON CONFLICT (id) DO UPDATE SET n = excluded.n, send = excluded.send, step = excluded.step,
 		channel = excluded.channel, route = excluded.route, state = excluded.state, ref = excluded.ref,
@@ -63,16 +72,20 @@ const (
 		may_have_rung = w.may_have_rung, fault = w.fault, permanent = w.permanent, gate = w.gate, ungated = w.ungated,
 		screen = w.screen, gate_passed = w.gate_passed, readouts = w.readouts, stop = w.stop, dialled_at = w.dialled_at,
 		answered_at = w.answered_at, ended_at = w.ended_at, rung_at = w.rung_at, gate_at = w.gate_at
-		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::text[], $9::bool[],
-			$10::text[], $11::bool[], $12::bytea[], $13::bool[], $14::int[], $15::text[], $16::bigint[], $17::bigint[],
-			$18::bigint[], $19::bigint[], $20::bigint[]) AS w (id, route, state, ref, outcome, reason, may_have_rung, fault,
-			permanent, gate, ungated, screen, gate_passed, readouts, stop, dialled_at, answered_at, ended_at, rung_at, gate_at)
+		FROM (SELECT unnest($1::text[]) AS id, unnest($2::text[]) AS route, unnest($3::text[]) AS state,
+			unnest($4::text[]) AS ref, unnest($5::text[]) AS outcome, unnest($6::text[]) AS reason,
+			unnest($7::bool[]) AS may_have_rung, unnest($8::text[]) AS fault, unnest($9::bool[]) AS permanent,
+			unnest($10::text[]) AS gate, unnest($11::bool[]) AS ungated, unnest($12::bytea[]) AS screen,
+			unnest($13::bool[]) AS gate_passed, unnest($14::int[]) AS readouts, unnest($15::text[]) AS stop,
+			unnest($16::bigint[]) AS dialled_at, unnest($17::bigint[]) AS answered_at,
+			unnest($18::bigint[]) AS ended_at, unnest($19::bigint[]) AS rung_at, unnest($20::bigint[]) AS gate_at) AS w
 		WHERE a.id = w.id AND a.id = ANY ($1::text[])`
 	// So does what is known before a call leaves.
 	dialAttempts = `UPDATE attempts AS a SET route = w.route, state = w.state, gate = w.gate, ungated = w.ungated,
 		screen = w.screen, dialled_at = w.dialled_at
-		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::bytea[], $7::bigint[])
-			AS w (id, route, state, gate, ungated, screen, dialled_at)
+		FROM (SELECT unnest($1::text[]) AS id, unnest($2::text[]) AS route, unnest($3::text[]) AS state,
+			unnest($4::text[]) AS gate, unnest($5::bool[]) AS ungated, unnest($6::bytea[]) AS screen,
+			unnest($7::bigint[]) AS dialled_at) AS w
 		WHERE a.id = w.id AND a.id = ANY ($1::text[])`
 )
 

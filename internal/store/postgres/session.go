@@ -27,7 +27,8 @@ type sessions struct {
 // it. A plan is kept, so it must not be one that suits a table that was empty when
 // it was made: what has an index is read by it, in its order where one is asked
 // for, and plans are made anew now and then; see renew.
-const ownSession = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_sort = off; SET jit = off`
+const ownSession = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off;
+	SET enable_sort = off; SET jit = off`
 
 // A pooler names a process of its own as the one to cancel, if any.
 const selectBackend = `SELECT pg_backend_pid()`
