@@ -38,8 +38,6 @@ type Overlay struct {
 	Drop     map[string]bool    // subjects of jobs
 	NewJobs  []jobs.New
 	Finished map[int64]jobs.Lease
-	// Relied are the leases on whose behalf something is written.
-	Relied map[int64]jobs.Lease
 
 	pending  map[string][]string         // by binding: ids, some of which are no longer pending
 	attempts map[string][]verify.Attempt // by verification; oldest first
@@ -90,7 +88,7 @@ func NewOverlay() *Overlay {
 	return &Overlay{
 		Verifications: make(map[string]*Held), Limits: make(map[string]*Limit), Once: make(map[string]*Kept),
 		Jobs: make(map[int64]Leased), Written: make(map[string]Written), Drop: make(map[string]bool),
-		Finished: make(map[int64]jobs.Lease), Relied: make(map[int64]jobs.Lease), pending: make(map[string][]string), attempts: make(map[string][]verify.Attempt),
+		Finished: make(map[int64]jobs.Lease), pending: make(map[string][]string), attempts: make(map[string][]verify.Attempt),
 	}
 }
 
@@ -103,7 +101,6 @@ func (o *Overlay) Reset() {
 	clear(o.Written)
 	clear(o.Drop)
 	clear(o.Finished)
-	clear(o.Relied)
 	clear(o.pending)
 	clear(o.attempts)
 	o.NewJobs = o.NewJobs[:0]
@@ -155,18 +152,7 @@ func (o *Overlay) CarryOut(op verify.Op) error {
 	if err != nil {
 		return err
 	}
-	if err := o.put(w); err != nil {
-		return err
-	}
-	if l := op.Need.Lease; l != nil && st.Leased && writesAny(w) {
-		o.Relied[l.Job] = *l
-	}
-	return nil
-}
-
-// writesAny says that there is something to write.
-func writesAny(w verify.Writes) bool {
-	return len(w.Verifications)+len(w.Attempts)+len(w.Limits)+len(w.Drop)+len(w.Jobs) > 0 || w.Finish != nil || w.Once != nil
+	return o.put(w)
 }
 
 // state gives a member what it needs. whole is false where a row of counters is

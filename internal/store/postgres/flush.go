@@ -3,7 +3,6 @@ package postgres
 import (
 	"cmp"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -42,12 +41,17 @@ const (
 	sureMark = `WITH m AS (UPDATE commits SET last = $2, at = $3 WHERE writer = $1 RETURNING 1) SELECT 1 / count(*) FROM m`
 	// A job that is not finished stays locked, so that it is nobody else's before its
 	// attempt says what has become of it.
-	sureJobs = `WITH gone AS (` + finishJobs + ` RETURNING 1),
-		held AS (SELECT FROM jobs JOIN (SELECT unnest($4::bigint[]) AS id, unnest($5::text[]) AS node, unnest($6::int[]) AS leases) AS l
+	sureJobs = `WITH gone AS (DELETE FROM jobs
+			USING (SELECT unnest($2::bigint[]) AS id, unnest($3::text[]) AS node, unnest($4::int[]) AS leases) AS l
+			WHERE jobs.id = l.id AND jobs.id = ANY ($2::bigint[]) AND coalesce(jobs.node, '') = l.node AND jobs.leases = l.leases
+			RETURNING 1),
+		held AS (SELECT FROM jobs
+			JOIN (SELECT unnest($5::bigint[]) AS id, unnest($6::text[]) AS node, unnest($7::int[]) AS leases) AS l
 			ON jobs.id = l.id AND coalesce(jobs.node, '') = l.node AND jobs.leases = l.leases
-			WHERE jobs.id = ANY ($4::bigint[]) FOR UPDATE OF jobs)
-		SELECT 1 / ((SELECT count(*) FROM gone) = cardinality($1::bigint[])
-			AND (SELECT count(*) FROM held) = cardinality($4::bigint[]))::int`
+			WHERE jobs.id = ANY ($5::bigint[]) FOR UPDATE OF jobs)
+		SELECT 1 / ((SELECT count(*) FROM gone) = cardinality($2::bigint[])
+			AND (SELECT count(*) FROM held) = cardinality($5::bigint[])
+			AND (SELECT count(*) FROM nodes WHERE id = ANY ($8::text[]) AND alive_until >= ` + now + `) = cardinality($8::text[]))::int`
 )
 
 // errUnusual says that only a careful group can do this.
@@ -84,8 +88,10 @@ func (o overlay) flush(b *pgx.Batch, at *int64, careful bool, h *handover) error
 	if careful {
 		return o.flushCarefully(b, at, h)
 	}
-	if finished, held := slices.Collect(maps.Values(o.Finished)), o.held(); len(finished)+len(held) > 0 {
-		b.Queue(sureJobs, append(bindLeases(finished), bindLeases(held)...)...)
+	if len(o.Jobs) > 0 {
+		finished, held, nodes := o.claimed()
+		args := append([]any{at}, bindLeases(finished)...)
+		b.Queue(sureJobs, append(append(args, bindLeases(held)...), nodes)...)
 	}
 	if err := o.flushVerifications(b); err != nil {
 		return err
@@ -111,15 +117,21 @@ func queueSome[R any](b *pgx.Batch, sql string, rows []R, bind func([]R) []any) 
 	return b.Queue(sql, bind(rows)...)
 }
 
-// held are the leases that are relied on and not finished.
-func (o overlay) held() []jobs.Lease {
-	var out []jobs.Lease
-	for id, l := range o.Relied {
-		if _, finished := o.Finished[id]; !finished {
-			out = append(out, l)
+// claimed are the leases that members came with, those of jobs that are finished
+// apart, and their nodes.
+func (o overlay) claimed() (finished, held []jobs.Lease, nodes []string) {
+	of := make(map[string]bool)
+	for id, j := range o.Jobs {
+		l, over := o.Finished[id]
+		if over {
+			finished = append(finished, l)
+		} else {
+			l = j.Lease
+			held = append(held, l)
 		}
+		of[store.Text(l.Node)] = true
 	}
-	return out
+	return finished, held, store.Sorted(of)
 }
 
 func (o overlay) flushVerifications(b *pgx.Batch) error {

@@ -24,17 +24,17 @@ type overlay struct{ *store.Overlay }
 func (s *Store) apply(ops []verify.Op, errs []error) {
 	m := <-s.marks
 	defer func() { s.marks <- m }()
-	err := s.persist(m, ops, errs)
+	err := s.persist(m, ops, s.union(ops), errs)
 	switch {
 	case err == nil:
 		for i := range errs {
 			if errors.Is(errs[i], store.ErrMissing) {
-				s.alone(m, ops[i:i+1], errs[i:i+1])
+				s.alone(m, ops[i:i+1], errs[i:i+1], true)
 			}
 		}
 	case len(ops) > 1 && judge(err, false) == fault:
 		for i := range ops {
-			s.alone(m, ops[i:i+1], errs[i:i+1])
+			s.alone(m, ops[i:i+1], errs[i:i+1], false)
 		}
 	default:
 		failed(errs, s.told(err))
@@ -42,8 +42,10 @@ func (s *Store) apply(ops []verify.Op, errs []error) {
 }
 
 // alone carries out one member.
-func (s *Store) alone(m *mark, op []verify.Op, errs []error) {
-	err := s.persist(m, op, errs)
+func (s *Store) alone(m *mark, op []verify.Op, errs []error, careful bool) {
+	n := s.union(op)
+	n.careful = n.careful || careful
+	err := s.persist(m, op, n, errs)
 	if err == nil && errors.Is(errs[0], store.ErrMissing) { // alone, everything it needs is read
 		err = errs[0]
 	}
@@ -74,8 +76,7 @@ func (h *health) patience() time.Duration {
 
 // persist carries out a group, and tries again what can be tried again. An error
 // is everyone's: nothing was written, or for errUnknown it is not known.
-func (s *Store) persist(m *mark, ops []verify.Op, errs []error) error {
-	n := union(ops)
+func (s *Store) persist(m *mark, ops []verify.Op, n needs, errs []error) error {
 	return s.insist(context.Background(), false, func() (bool, error) {
 		closed, err := s.together(m, ops, n, errs)
 		switch {
@@ -120,7 +121,12 @@ func (s *Store) wait(t trouble, try int, until time.Time) bool {
 // have been the pool's last. closed says that the connection was lost.
 func (s *Store) together(m *mark, ops []verify.Op, n needs, errs []error) (closed bool, err error) {
 	o, h, answered := overlay{}, &handover{}, true
-	defer func() { s.hand(o, h, err, answered) }()
+	defer func() {
+		if err == nil {
+			s.limitKeys.learn(o)
+		}
+		s.hand(o, h, err, answered)
+	}()
 	o, closed, err = s.transact(m, ops, n, errs, h)
 	switch {
 	case isUnknown(err):
@@ -155,7 +161,10 @@ func (s *Store) transact(m *mark, ops []verify.Op, n needs, errs []error, h *han
 	for i, op := range ops {
 		errs[i] = o.CarryOut(op)
 	}
-	if !o.dirty() {
+	switch {
+	case !n.careful && !o.dirty() && len(n.leases) > 0:
+		return o, false, errUnusual // whether they hold is to be read
+	case !o.dirty():
 		return o, false, end(ctx, c)
 	}
 	s.reserve(o, h)

@@ -2,11 +2,14 @@ package postgres
 
 import (
 	"hash/fnv"
+	"maps"
+	"math"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pincall/pincall/internal/guard"
+	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/store"
 	"github.com/pincall/pincall/internal/verify"
 )
@@ -18,53 +21,70 @@ type needs struct {
 	bindings [][]byte
 	accounts []string // the rows of counters that the accounts have
 	limits   []string // all others
+	theirs   []string // verifications whose rows of counters are not known by name
 	once     [][]byte
 	jobs     []int64
+	leases   map[int64]jobs.Lease
 	careful  bool // everything is locked by itself
 }
 
 // accountKey names the row that counts an account, as verify does.
 func accountKey(id string) string { return "a/" + id }
 
+// named gathers what may be named more than once.
+type named struct{ ids, limits, accounts, bindings, once map[string]bool }
+
 // union gathers. A member that does not name its account's row makes the group a
-// careful one.
-func union(ops []verify.Op) needs {
-	ids, limits, accounts := make(map[string]bool), make(map[string]bool), make(map[string]bool)
-	bindings, once := make(map[string]bool), make(map[string]bool)
-	var n needs
+// careful one, and so do two who claim one job.
+func (s *Store) union(ops []verify.Op) needs {
+	u := named{make(map[string]bool), make(map[string]bool), make(map[string]bool), make(map[string]bool), make(map[string]bool)}
+	n := needs{leases: make(map[int64]jobs.Lease)}
 	for _, op := range ops {
-		if op.Need.Verification != "" {
-			ids[store.Text(op.Need.Verification)] = true
-		}
 		own := accountKey(op.Need.Account)
+		u.add(op.Need, own)
 		n.careful = n.careful || op.Need.Account == "" || !slices.Contains(op.Need.Limits, own)
-		for _, key := range op.Need.Limits {
-			if key == own {
-				accounts[key] = true
-				continue
+		if l := op.Need.Lease; l != nil {
+			if other, claimed := n.leases[l.Job]; claimed && other != *l {
+				n.careful = true
 			}
-			limits[key] = true
-		}
-		if len(op.Need.Binding) > 0 {
-			bindings[string(op.Need.Binding)] = true
-		}
-		if len(op.Need.Once) > 0 {
-			once[string(op.Need.Once)] = true
-		}
-		if op.Need.Lease != nil {
-			n.jobs = append(n.jobs, op.Need.Lease.Job)
+			n.leases[l.Job] = *l
 		}
 	}
-	slices.Sort(n.jobs)
-	n.jobs = slices.Compact(n.jobs)
-	n.ids, n.limits, n.accounts = store.Sorted(ids), store.Sorted(limits), store.Sorted(accounts)
-	for _, b := range store.Sorted(bindings) {
+	for id := range u.ids {
+		if key, known := s.limitKeys.get(id); known {
+			u.limits[key] = true
+		} else {
+			n.theirs = append(n.theirs, id)
+		}
+	}
+	n.jobs = slices.Sorted(maps.Keys(n.leases))
+	n.ids, n.limits, n.accounts = store.Sorted(u.ids), store.Sorted(u.limits), store.Sorted(u.accounts)
+	for _, b := range store.Sorted(u.bindings) {
 		n.bindings = append(n.bindings, []byte(b))
 	}
-	for _, k := range store.Sorted(once) {
+	for _, k := range store.Sorted(u.once) {
 		n.once = append(n.once, []byte(k))
 	}
 	return n
+}
+
+func (u named) add(need verify.Need, own string) {
+	if need.Verification != "" {
+		u.ids[store.Text(need.Verification)] = true
+	}
+	for _, key := range need.Limits {
+		if key == own {
+			u.accounts[key] = true
+			continue
+		}
+		u.limits[key] = true
+	}
+	if len(need.Binding) > 0 {
+		u.bindings[string(need.Binding)] = true
+	}
+	if len(need.Once) > 0 {
+		u.once[string(need.Once)] = true
+	}
 }
 
 // locks gives the numbers of the locks on bindings, in order. Two bindings may
@@ -87,8 +107,8 @@ func (n needs) locks() []int64 {
 // is read after that, without a lock: each statement sees what was committed before
 // it began. Two locks come before it, for the sake of nodes of an earlier version,
 // which read attempts after them and before that row: those on bindings and on
-// verifications. A job's lease belongs to nobody's account: it is read without a
-// lock as well, and looked at again under one as the group writes (see fenceJobs).
+// verifications. A job's lease belongs to nobody's account: who claims it is
+// believed until the group writes, which fails where it is not so (see sureJobs).
 //
 // A careful group locks everything that it reads, each row by itself: one that is
 // not all about accounts whose rows there are, or that has met with what it did not
@@ -140,9 +160,6 @@ const (
 		LATERAL (SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = w.key OFFSET 0) AS o`
 	lockOnce = `SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = ANY ($1::bytea[])
 		ORDER BY key FOR UPDATE`
-	readJobs = `SELECT j.* FROM unnest($1::bigint[]) AS w (id), LATERAL (SELECT id, node, leases,
-		coalesce((SELECT alive_until FROM nodes WHERE nodes.id = jobs.node), 0) FROM jobs WHERE id = w.id OFFSET 0) AS j
-		WHERE j.node IS NOT NULL`
 	lockJobs = `SELECT j.id, j.node, j.leases, coalesce(n.alive_until, 0) FROM jobs AS j LEFT JOIN nodes AS n ON n.id = j.node
 		WHERE j.id = ANY ($1::bigint[]) AND j.node IS NOT NULL ORDER BY j.id FOR UPDATE OF j`
 	// Read last: no holder of these locks before us has seen a later time.
@@ -168,11 +185,16 @@ func (s *Store) load(b *pgx.Batch, n needs) overlay {
 	if !n.careful {
 		loadAttempts(b, n.ids, o)
 	}
+	if !n.careful {
+		for id, l := range n.leases {
+			o.Jobs[id] = store.Leased{Lease: l, Alive: math.MaxInt64}
+		}
+	}
 	loadLimits(b, n, o)
 	if len(n.once) > 0 {
 		loadOnce(b, n, o)
 	}
-	if len(n.jobs) > 0 {
+	if n.careful && len(n.jobs) > 0 {
 		loadJobs(b, n, o)
 	}
 	s.loadClock(b, o)
@@ -270,8 +292,8 @@ func loadLimits(b *pgx.Batch, n needs, o overlay) {
 		if len(n.limits) > 0 {
 			b.Queue(readLimits, n.limits).Query(read)
 		}
-		if len(n.ids) > 0 {
-			b.Queue(readTheirs, n.ids).Query(read)
+		if len(n.theirs) > 0 {
+			b.Queue(readTheirs, n.theirs).Query(read)
 		}
 	}
 }
@@ -320,7 +342,7 @@ func loadJobs(b *pgx.Batch, n needs, o overlay) {
 	for _, id := range n.jobs {
 		o.Jobs[id] = store.Leased{}
 	}
-	b.Queue(either(n.careful, lockJobs, readJobs), n.jobs).Query(func(rows pgx.Rows) error {
+	b.Queue(lockJobs, n.jobs).Query(func(rows pgx.Rows) error {
 		return each(rows, func() error {
 			var j store.Leased
 			err := rows.Scan(&j.Lease.Job, &j.Lease.Node, &j.Lease.N, &j.Alive)

@@ -60,19 +60,20 @@ const (
 // Store is a verify.Store, a jobs.Queue and an account.Store. Safe for
 // concurrent use.
 type Store struct {
-	cfg      Config
-	pool     *pgxpool.Pool
-	sessions *sessions
-	clock    *store.Clock
-	writer   *store.Writer[verify.Op]
-	marks    chan *mark // one for each writer that is not at work
-	settings settings
-	unsure   unsure
-	taker    taker
-	recent   recent
-	health   health
-	done     chan struct{} // closed by Close
-	closing  sync.Once
+	cfg       Config
+	pool      *pgxpool.Pool
+	sessions  *sessions
+	clock     *store.Clock
+	writer    *store.Writer[verify.Op]
+	marks     chan *mark // one for each writer that is not at work
+	settings  settings
+	unsure    unsure
+	taker     taker
+	recent    recent
+	limitKeys limitKeys
+	health    health
+	done      chan struct{} // closed by Close
+	closing   sync.Once
 }
 
 var (

@@ -42,7 +42,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 	}
 	const unindexed = `SELECT FROM verifications WHERE country = $1`
 	for i, sql := range []string{
-		unindexed, lockVerifications + inOrder, lockVerifications + orOfBinding + inOrder, readLimits, readTheirs, readOnce, readJobs,
+		unindexed, lockVerifications + inOrder, lockVerifications + orOfBinding + inOrder, readLimits, readTheirs, readOnce,
 		sureMark, sureJobs, insertJobs, endVerifications, deliverAttempts, dialAttempts, freeWritten, anyDue,
 		readAttempts, lockLimits, lockAlso, lockOnce, lockJobs, countVerifications, dropJobs, finishJobs, freeLeases, setMark, lockMark,
 		selectVerification, selectAttempts, selectOwner, selectOwnerAttempts, selectToken, selectOverdue, selectStops, forgetLimits,
