@@ -26,8 +26,11 @@ import (
 const (
 	pollEvery   = time.Second
 	blockedWait = 100 * time.Millisecond
-	sweepEvery  = time.Second
-	forgetEvery = time.Minute
+	// Between looks for jobs that found none, when something happens all the time.
+	shortestPause = 2 * time.Millisecond
+	longestPause  = 64 * time.Millisecond
+	sweepEvery    = time.Second
+	forgetEvery   = time.Minute
 	// spare is what must be left of the heartbeat's validity when a call is
 	// placed.
 	spare = 2 * time.Second
@@ -173,20 +176,41 @@ func every(ctx context.Context, d time.Duration, f func(context.Context)) {
 	}
 }
 
-// lease takes due jobs as long as there is room.
+// lease takes due jobs as long as there is room. Most jobs are handed over as they
+// are written (see Take), and there is little to find when something happens: who
+// has looked in vain looks again when it happens, but not at once.
 func (w *Worker) lease(ctx context.Context) {
+	var looked time.Time
+	pause := shortestPause
 	for ctx.Err() == nil {
-		n := w.take(ctx)
-		if n > 0 {
+		if n := w.take(ctx); n > 0 {
+			pause = shortestPause
 			continue
 		}
+		looked = time.Now()
 		t := time.NewTimer(w.untilDue(ctx))
 		select {
 		case <-ctx.Done():
 		case <-w.wake.Work():
+			sleep(ctx, pause-time.Since(looked))
+			pause = min(2*pause, longestPause)
 		case <-t.C:
+			pause = shortestPause
 		}
 		t.Stop()
+	}
+}
+
+// sleep waits, unless ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
 	}
 }
 
