@@ -168,9 +168,11 @@ func onlyEnd(a, b verify.Verification) bool {
 }
 
 func (o overlay) flushAttempts(b *pgx.Batch) error {
-	var fresh, dialled, delivered []verify.Attempt
+	var fresh, queued, dialled, delivered []verify.Attempt
 	for _, id := range store.Sorted(o.Written) {
 		switch w := o.Written[id]; {
+		case !w.Stored && onlyQueued(w.Attempt):
+			queued = append(queued, w.Attempt)
 		case !w.Stored:
 			fresh = append(fresh, w.Attempt)
 		case onlyDialled(w.Was, w.Attempt):
@@ -181,13 +183,24 @@ func (o overlay) flushAttempts(b *pgx.Batch) error {
 			return errUnusual
 		}
 	}
+	queueSome(b, queueAttempts, queued, bindQueued)
 	queueSome(b, insertAttempts, fresh, bindAttempts)
-	if len(delivered) > 0 { // one statement is cheaper than two
+	if len(delivered) > 0 && len(dialled) < fewRows {
 		delivered, dialled = append(delivered, dialled...), nil
 	}
 	queueSome(b, dialAttempts, dialled, bindDialled)
 	queueSome(b, deliverAttempts, delivered, bindDelivered)
 	return nil
+}
+
+// fewRows are not worth a statement of their own.
+const fewRows = 8
+
+// onlyQueued says that an attempt is as queueAttempts writes it.
+func onlyQueued(a verify.Attempt) bool {
+	return a.State == verify.StateQueued && a.DialledAt.IsZero() && !a.Permanent && onlyDialled(verify.Attempt{
+		ID: a.ID, Verification: a.Verification, Account: a.Account, N: a.N, Send: a.Send, Step: a.Step, Channel: a.Channel, CreatedAt: a.CreatedAt,
+	}, a) && a.Route == "" && a.Gate == "" && !a.Ungated && len(a.Screen) == 0
 }
 
 // onlyDelivered says that a and b differ in nothing but what deliverAttempts writes.

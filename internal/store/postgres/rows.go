@@ -67,6 +67,11 @@ const (
 		created_at = excluded.created_at, dialled_at = excluded.dialled_at, answered_at = excluded.answered_at,
 		ended_at = excluded.ended_at, rung_at = excluded.rung_at, gate_at = excluded.gate_at
 		WHERE a.account = excluded.account AND a.verification = excluded.verification`
+	// An attempt begins with the same in most columns.
+	queueAttempts = `INSERT INTO attempts (` + attemptColumns + `)
+		SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::int[]), unnest($5::int[]),
+			unnest($6::int[]), unnest($7::text[]), '', 'queued', '', '', '', false, '', false, '', false, NULL, false, 0, '',
+			unnest($8::bigint[]), 0, 0, 0, 0, 0`
 	// A delivery changes these, and no index has them.
 	deliverAttempts = `UPDATE attempts AS a SET route = w.route, state = w.state, ref = w.ref, outcome = w.outcome, reason = w.reason,
 		may_have_rung = w.may_have_rung, fault = w.fault, permanent = w.permanent, gate = w.gate, ungated = w.ungated,
@@ -179,6 +184,17 @@ func bindCounts(rows []verify.Verification) []any {
 	return []any{
 		texts(rows, func(v *V) string { return v.ID }), numbers(rows, func(v *V) int { return v.Guesses }),
 		numbers(rows, func(v *V) int { return v.Sends }), numbers(rows, func(v *V) int { return v.Step }),
+	}
+}
+
+// bindQueued gives the arguments of queueAttempts.
+func bindQueued(rows []verify.Attempt) []any {
+	type A = verify.Attempt
+	return []any{
+		texts(rows, func(a *A) string { return a.ID }), texts(rows, func(a *A) string { return a.Verification }),
+		texts(rows, func(a *A) string { return a.Account }), numbers(rows, func(a *A) int { return a.N }),
+		numbers(rows, func(a *A) int { return a.Send }), numbers(rows, func(a *A) int { return a.Step }),
+		texts(rows, func(a *A) string { return string(a.Channel) }), times(rows, func(a *A) time.Time { return a.CreatedAt }),
 	}
 }
 

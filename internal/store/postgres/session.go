@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -148,12 +149,20 @@ func (p arrayPlan) Encode(value any, b []byte) ([]byte, error) {
 	put := binary.BigEndian.AppendUint32
 	switch rows := value.(type) {
 	case []string:
-		b = p.head(b, len(rows))
+		size := 0
+		for _, s := range rows {
+			size += 4 + len(s)
+		}
+		b = p.head(slices.Grow(b, arrayHead+size), len(rows))
 		for _, s := range rows {
 			b = append(put(b, uint32(len(s))), s...)
 		}
 	case [][]byte:
-		b = p.head(b, len(rows))
+		size := 0
+		for _, s := range rows {
+			size += 4 + len(s)
+		}
+		b = p.head(slices.Grow(b, arrayHead+size), len(rows))
 		for _, s := range rows {
 			if s == nil {
 				b = put(b, 0xffffffff)
@@ -162,17 +171,17 @@ func (p arrayPlan) Encode(value any, b []byte) ([]byte, error) {
 			b = append(put(b, uint32(len(s))), s...)
 		}
 	case []int64:
-		b = p.head(b, len(rows))
+		b = p.head(slices.Grow(b, arrayHead+12*len(rows)), len(rows))
 		for _, n := range rows {
 			b = binary.BigEndian.AppendUint64(put(b, 8), uint64(n))
 		}
 	case []int32:
-		b = p.head(b, len(rows))
+		b = p.head(slices.Grow(b, arrayHead+8*len(rows)), len(rows))
 		for _, n := range rows {
 			b = put(put(b, 4), uint32(n))
 		}
 	case []bool:
-		b = p.head(b, len(rows))
+		b = p.head(slices.Grow(b, arrayHead+5*len(rows)), len(rows))
 		for _, t := range rows {
 			b = append(put(b, 1), 0)
 			if t {
@@ -182,6 +191,9 @@ func (p arrayPlan) Encode(value any, b []byte) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// arrayHead is the length of what stands before the elements.
+const arrayHead = 20
 
 func (p arrayPlan) head(b []byte, n int) []byte {
 	put := binary.BigEndian.AppendUint32

@@ -43,7 +43,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 	const unindexed = `SELECT FROM verifications WHERE country = $1`
 	for i, sql := range []string{
 		unindexed, lockVerifications + inOrder, lockVerifications + orOfBinding + inOrder, readLimits, readTheirs, readOnce,
-		sureMark, sureJobs, insertJobs, endVerifications, deliverAttempts, dialAttempts, freeWritten, anyDue,
+		sureMark, sureJobs, insertJobs, endVerifications, deliverAttempts, dialAttempts, queueAttempts, freeWritten, anyDue,
 		readAttempts, lockLimits, lockAlso, lockOnce, lockJobs, countVerifications, dropJobs, finishJobs, freeLeases, setMark, lockMark,
 		selectVerification, selectAttempts, selectOwner, selectOwnerAttempts, selectToken, selectOverdue, selectStops, forgetLimits,
 		forgetOnce, leaseJobs, selectNextDue, postponeJob, beatNode, leaveNode, reap, selectDepth, selectServices + " AND is_default",
