@@ -97,7 +97,9 @@ func (d *draft) end(g Group, status Status, reason string) {
 	v.Status, v.Reason, v.EndedAt = status, reason, d.at
 	v.Sealed, v.TokenHash = nil, nil
 	d.put(v)
-	d.w.Drop = append(d.w.Drop, stepSubject(v))
+	if len(v.Settings.Workflow) > 1 { // or else no step was ever promised
+		d.w.Drop = append(d.w.Drop, stepSubject(v))
+	}
 	for _, a := range g.Attempts {
 		d.stop(a, reason)
 	}

@@ -305,7 +305,8 @@ func TestPasswordIsNotTold(t *testing.T) {
 // from its rows for ever: the database ends its session.
 func TestTransactionsHaveAnEnd(t *testing.T) {
 	t.Parallel()
-	s := openTest(t, Config{})
+	c := pgtest.Shared(t)
+	s := openTest(t, Config{DSN: c.DSN(c.Database(t, template())) + " default_query_exec_mode=cache_describe"})
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
 	b.Queue(setTimeouts)
@@ -319,6 +320,17 @@ func TestTransactionsHaveAnEnd(t *testing.T) {
 	// Nothing of it is left in the session.
 	if err := s.pool.QueryRow(t.Context(), "SHOW lock_timeout").Scan(&lock); err != nil || lock != "0" {
 		t.Errorf("%s, %v", lock, err)
+	}
+	// One of its own has them all the time, but for what may take long.
+	own := openTest(t, Config{MaxConns: 1})
+	for range 2 {
+		err := own.pool.QueryRow(t.Context(), "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')").Scan(&idle, &lock)
+		if err != nil || idle != "10s" || lock != "8s" {
+			t.Errorf("%s, %s, %v", idle, lock, err)
+		}
+		if err := own.Scrub(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -41,7 +41,8 @@ const (
 	sureMark = `WITH m AS (UPDATE commits SET last = $2, at = $3 WHERE writer = $1 RETURNING 1) SELECT 1 / count(*) FROM m`
 	// A job that is not finished stays locked, so that it is nobody else's before its
 	// attempt says what has become of it.
-	sureJobs = `WITH gone AS (DELETE FROM jobs
+	sureJobs = `WITH m AS (UPDATE commits SET last = $10, at = $11 WHERE writer = $9 RETURNING 1),
+		gone AS (DELETE FROM jobs
 			USING (SELECT unnest($2::bigint[]) AS id, unnest($3::text[]) AS node, unnest($4::int[]) AS leases) AS l
 			WHERE jobs.id = l.id AND jobs.id = ANY ($2::bigint[]) AND coalesce(jobs.node, '') = l.node AND jobs.leases = l.leases
 			RETURNING 1),
@@ -49,7 +50,7 @@ const (
 			JOIN (SELECT unnest($5::bigint[]) AS id, unnest($6::text[]) AS node, unnest($7::int[]) AS leases) AS l
 			ON jobs.id = l.id AND coalesce(jobs.node, '') = l.node AND jobs.leases = l.leases
 			WHERE jobs.id = ANY ($5::bigint[]) FOR UPDATE OF jobs)
-		SELECT 1 / ((SELECT count(*) FROM gone) = cardinality($2::bigint[])
+		SELECT 1 / ((SELECT count(*) FROM m) = 1 AND (SELECT count(*) FROM gone) = cardinality($2::bigint[])
 			AND (SELECT count(*) FROM held) = cardinality($5::bigint[])
 			AND (SELECT count(*) FROM nodes WHERE id = ANY ($8::text[]) AND alive_until >= ` + now + `) = cardinality($8::text[]))::int`
 )
@@ -88,11 +89,6 @@ func (o overlay) flush(b *pgx.Batch, at *int64, careful bool, h *handover) error
 	if careful {
 		return o.flushCarefully(b, at, h)
 	}
-	if len(o.Jobs) > 0 {
-		finished, held, nodes := o.claimed()
-		args := append([]any{at}, bindLeases(finished)...)
-		b.Queue(sureJobs, append(append(args, bindLeases(held)...), nodes)...)
-	}
 	if err := o.flushVerifications(b); err != nil {
 		return err
 	}
@@ -100,6 +96,9 @@ func (o overlay) flush(b *pgx.Batch, at *int64, careful bool, h *handover) error
 		return err
 	}
 	set, insert := o.dirtyLimits()
+	if len(set)+len(insert) < fewRows {
+		set, insert = slices.Concat(set, insert), nil
+	}
 	queueSome(b, setLimits, set, bindLimits)
 	queueSome(b, newLimits, insert, bindLimits)
 	setKept, insertKept := o.dirtyOnce()
@@ -107,6 +106,17 @@ func (o overlay) flush(b *pgx.Batch, at *int64, careful bool, h *handover) error
 	queueSome(b, newOnce, insertKept, bindOnce)
 	o.flushJobs(b, at, h)
 	return nil
+}
+
+// flushSure queues the writer's mark, and what makes sure of the leases.
+func (o overlay) flushSure(b *pgx.Batch, at *int64, m *mark) {
+	if len(o.Jobs) == 0 {
+		b.Queue(sureMark, m.writer, m.last, o.Now)
+		return
+	}
+	finished, held, nodes := o.claimed()
+	args := append([]any{at}, bindLeases(finished)...)
+	b.Queue(sureJobs, append(append(args, bindLeases(held)...), nodes, m.writer, m.last, o.Now)...)
 }
 
 // queueSome queues a statement, if there are rows for it.

@@ -178,7 +178,7 @@ func (s *Store) transact(m *mark, ops []verify.Op, n needs, errs []error, h *han
 // write writes and commits, which is one round trip.
 func (s *Store) write(ctx context.Context, c *pgxpool.Conn, m *mark, o overlay, h *handover) error {
 	b := &pgx.Batch{}
-	b.Queue(sureMark, m.writer, m.last, o.Now)
+	o.flushSure(b, s.at(), m)
 	if err := o.flush(b, s.at(), false, h); err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (s *Store) writeCarefully(ctx context.Context, c *pgxpool.Conn, m *mark, o 
 // read locks and reads what a group needs.
 func (s *Store) read(ctx context.Context, c *pgxpool.Conn, n needs) (overlay, error) {
 	b := &pgx.Batch{}
-	o := s.load(b, n)
+	o := s.load(b, n, isOwn(c.Conn()))
 	if err := c.SendBatch(ctx, b).Close(); err != nil {
 		return o, err
 	}

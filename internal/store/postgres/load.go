@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"hash/fnv"
 	"maps"
 	"math"
@@ -147,8 +148,11 @@ const (
 	// Attempts are written only under the lock on their verification.
 	readAttempts = `SELECT a.* FROM unnest($1::text[]) AS w (id),
 		LATERAL (SELECT ` + attemptColumns + ` FROM attempts WHERE verification = w.id OFFSET 0) AS a`
+	// With the time, in a row without counts. It is read last: no holder of the locks
+	// before us has seen a later one.
 	readLimits = `SELECT l.* FROM unnest($1::text[]) AS w (key),
-		LATERAL (SELECT key, counts, keep_until FROM limits WHERE key = w.key OFFSET 0) AS l`
+		LATERAL (SELECT key, counts, keep_until FROM limits WHERE key = w.key OFFSET 0) AS l
+		UNION ALL SELECT '', NULL, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint`
 	// The key of a verification's counters does not change.
 	readTheirs = `SELECT l.* FROM unnest($1::text[]) AS w (id),
 		LATERAL (SELECT limit_key FROM verifications WHERE id = w.id OFFSET 0) AS v,
@@ -162,43 +166,54 @@ const (
 		ORDER BY key FOR UPDATE`
 	lockJobs = `SELECT j.id, j.node, j.leases, coalesce(n.alive_until, 0) FROM jobs AS j LEFT JOIN nodes AS n ON n.id = j.node
 		WHERE j.id = ANY ($1::bigint[]) AND j.node IS NOT NULL ORDER BY j.id FOR UPDATE OF j`
-	// Read last: no holder of these locks before us has seen a later time.
 	readClock = `SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint`
 )
 
 // load queues everything that a group has to do before its plans, which is one
 // round trip, unless pending verifications of a binding are found: see complete.
-func (s *Store) load(b *pgx.Batch, n needs) overlay {
+func (s *Store) load(b *pgx.Batch, n needs, own bool) overlay {
 	o := overlay{store.NewOverlay()}
 	b.Queue(beginChange)
-	b.Queue(setTimeouts)
+	if !own {
+		b.Queue(setTimeouts)
+	}
 	if len(n.bindings) > 0 {
 		b.Queue(lockBindings, n.locks())
 	}
 	s.loadVerifications(b, n, o)
 	if n.careful {
-		loadAttempts(b, n.ids, o)
-		n.limits = slices.Concat(n.accounts, n.limits) // the statement puts them in order
-	} else if len(n.accounts) > 0 {
+		s.loadCarefully(b, n, o)
+		return o
+	}
+	for id, l := range n.leases {
+		o.Jobs[id] = store.Leased{Lease: l, Alive: math.MaxInt64}
+	}
+	if len(n.accounts) > 0 {
 		loadLimits(b, needs{limits: n.accounts, careful: true}, o)
 	}
-	if !n.careful {
-		loadAttempts(b, n.ids, o)
+	loadAttempts(b, n.ids, o)
+	if len(n.once) > 0 {
+		loadOnce(b, n, o)
 	}
-	if !n.careful {
-		for id, l := range n.leases {
-			o.Jobs[id] = store.Leased{Lease: l, Alive: math.MaxInt64}
-		}
+	if len(n.theirs) > 0 {
+		b.Queue(readTheirs, n.theirs).Query(func(rows pgx.Rows) error { return s.readCounters(rows, n, o) })
 	}
+	b.Queue(readLimits, n.limits).Query(func(rows pgx.Rows) error { return s.readCounters(rows, n, o) })
+	return o
+}
+
+// loadCarefully queues the rest of what a careful group has to do.
+func (s *Store) loadCarefully(b *pgx.Batch, n needs, o overlay) {
+	loadAttempts(b, n.ids, o)
+	n.limits = slices.Concat(n.accounts, n.limits) // the statement puts them in order
 	loadLimits(b, n, o)
 	if len(n.once) > 0 {
 		loadOnce(b, n, o)
 	}
-	if n.careful && len(n.jobs) > 0 {
+	if len(n.jobs) > 0 {
 		loadJobs(b, n, o)
 	}
 	s.loadClock(b, o)
-	return o
 }
 
 // missing says that the row of an account is not there: nothing stands for it.
@@ -210,13 +225,17 @@ func (s *Store) loadClock(b *pgx.Batch, o overlay) {
 	b.Queue(readClock).QueryRow(func(r pgx.Row) error {
 		var at int64
 		err := r.Scan(&at)
-		o.Now = s.time(at)
-		o.Clock = at
-		if s.cfg.Now != nil {
-			o.Clock = o.Now
-		}
+		s.setClock(o, at)
 		return err
 	})
+}
+
+// setClock takes over a reading of the database's clock.
+func (s *Store) setClock(o overlay, at int64) {
+	o.Now, o.Clock = s.time(at), at
+	if s.cfg.Now != nil {
+		o.Clock = o.Now
+	}
 }
 
 // complete queues what belongs to pending verifications that were found by their
@@ -237,8 +256,13 @@ func (s *Store) complete(b *pgx.Batch, n needs, o overlay) bool {
 	}
 	slices.Sort(more.limits)
 	loadAttempts(b, more.ids, o)
-	loadLimits(b, needs{limits: slices.Compact(more.limits), careful: n.careful}, o)
-	s.loadClock(b, o)
+	more.limits = slices.Compact(more.limits)
+	if n.careful {
+		loadLimits(b, needs{limits: more.limits, careful: true}, o)
+		s.loadClock(b, o)
+		return true
+	}
+	b.Queue(readLimits, more.limits).Query(func(rows pgx.Rows) error { return s.readCounters(rows, more, o) })
 	return true
 }
 
@@ -280,37 +304,57 @@ func loadAttempts(b *pgx.Batch, ids []string, o overlay) {
 	})
 }
 
-// loadLimits reads the rows named, and those of the verifications named.
+// loadLimits locks and reads the rows named, and those of the verifications named.
 func loadLimits(b *pgx.Batch, n needs, o overlay) {
-	read := func(rows pgx.Rows) error { return readLimitRows(rows, n, o) }
+	var q *pgx.QueuedQuery
 	switch {
-	case n.careful && len(n.ids) > 0:
-		b.Queue(lockAlso, n.limits, n.ids).Query(read)
-	case n.careful && len(n.limits) > 0:
-		b.Queue(lockLimits, n.limits).Query(read)
-	case !n.careful:
-		if len(n.limits) > 0 {
-			b.Queue(readLimits, n.limits).Query(read)
-		}
-		if len(n.theirs) > 0 {
-			b.Queue(readTheirs, n.theirs).Query(read)
-		}
+	case len(n.ids) > 0:
+		q = b.Queue(lockAlso, n.limits, n.ids)
+	case len(n.limits) > 0:
+		q = b.Queue(lockLimits, n.limits)
+	default:
+		return
 	}
-}
-
-func readLimitRows(rows pgx.Rows, n needs, o overlay) error {
-	err := each(rows, func() error {
-		l := &store.Limit{Found: true, Stored: true}
+	q.Query(func(rows pgx.Rows) error {
 		var key string
 		var counts []byte
-		if err := rows.Scan(&key, &counts, &l.Keep); err != nil {
-			return err
-		}
-		o.Limits[key] = l
-		var err error
-		l.Row, err = guard.DecodeRow(counts)
+		var keep int64
+		err := each(rows, func() error {
+			return errors.Join(rows.Scan(&key, &counts, &keep), holdLimit(o, key, counts, keep))
+		})
+		lookedFor(n, o)
 		return err
 	})
+}
+
+// readCounters takes over the rows of readLimits and of readTheirs.
+func (s *Store) readCounters(rows pgx.Rows, n needs, o overlay) error {
+	err := each(rows, func() error {
+		var key string
+		var counts []byte
+		var keep int64
+		if err := rows.Scan(&key, &counts, &keep); err != nil {
+			return err
+		}
+		if counts == nil {
+			s.setClock(o, keep)
+			return nil
+		}
+		return holdLimit(o, key, counts, keep)
+	})
+	lookedFor(n, o)
+	return err
+}
+
+func holdLimit(o overlay, key string, counts []byte, keep int64) (err error) {
+	l := &store.Limit{Keep: keep, Found: true, Stored: true}
+	o.Limits[key] = l
+	l.Row, err = guard.DecodeRow(counts)
+	return err
+}
+
+// lookedFor notes for which rows of counters was looked.
+func lookedFor(n needs, o overlay) {
 	for _, key := range n.limits {
 		o.LookedFor(key)
 	}
@@ -319,7 +363,6 @@ func readLimitRows(rows pgx.Rows, n needs, o overlay) error {
 			o.LookedFor(h.LimitKey)
 		}
 	}
-	return err
 }
 
 func loadOnce(b *pgx.Batch, n needs, o overlay) {

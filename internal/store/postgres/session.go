@@ -24,11 +24,12 @@ type sessions struct {
 	shared   atomic.Bool // a session turned out to be shared that did not look it
 }
 
-// What a session of its own is set to, which only saves time: nothing depends on
-// it. A plan is kept, so it must not be one that suits a table that was empty when
+// What a session of its own is set to. First the timeouts, which others set in
+// each transaction; the rest only saves time: a plan is kept, so it must not be one that suits a table that was empty when
 // it was made: what has an index is read by it, in its order where one is asked
 // for, and plans are made anew now and then; see renew.
-const ownSession = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off;
+const ownSession = `SET idle_in_transaction_session_timeout = 10000; SET lock_timeout = 8000;
+	SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off;
 	SET enable_sort = off; SET jit = off`
 
 // A pooler names a process of its own as the one to cancel, if any.
@@ -94,6 +95,9 @@ const (
 
 // plans tells how old a session's plans are.
 type plans struct{ opened, made time.Time }
+
+// isOwn says that a connection has a session of its own.
+func isOwn(c *pgx.Conn) bool { return c.PgConn().CustomData()[planned] != nil }
 
 // renew has the database make a session's plans anew, when it is time.
 func renew(ctx context.Context, c *pgx.Conn) error {

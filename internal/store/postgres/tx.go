@@ -139,6 +139,16 @@ func (s *Store) scan(ctx context.Context, each func(pgx.Rows) error, sql string,
 		return s.told(err)
 	}
 	defer func() { s.release(c, err) }()
+	if isOwn(c.Conn()) {
+		if _, err = c.Exec(ctx, "SET lock_timeout = 0"); err != nil {
+			return s.told(err)
+		}
+		defer func() {
+			if _, err := c.Exec(ctx, "SET lock_timeout = 8000"); err != nil {
+				_ = c.Conn().Close(ctx) // which ends the session
+			}
+		}()
+	}
 	rows, err := c.Query(ctx, sql, args...)
 	if err == nil {
 		err = each(rows)
