@@ -180,14 +180,13 @@ func every(ctx context.Context, d time.Duration, f func(context.Context)) {
 // are written (see Take), and there is little to find when something happens: who
 // has looked in vain looks again when it happens, but not at once.
 func (w *Worker) lease(ctx context.Context) {
-	var looked time.Time
 	pause := shortestPause
 	for ctx.Err() == nil {
 		if n := w.take(ctx); n > 0 {
 			pause = shortestPause
 			continue
 		}
-		looked = time.Now()
+		looked := time.Now()
 		t := time.NewTimer(w.untilDue(ctx))
 		select {
 		case <-ctx.Done():

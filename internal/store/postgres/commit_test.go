@@ -229,3 +229,57 @@ func TestLostCommitIsFoundOutAfterASwitch(t *testing.T) {
 		t.Errorf("%v, %v", done, err)
 	}
 }
+
+// keeper takes what is handed over, and works on nothing. Safe for concurrent use.
+type keeper struct {
+	node string
+	mu   sync.Mutex
+	kept int // places
+	got  []jobs.Job
+}
+
+// Reserve is of jobs.Taker.
+func (k *keeper) Reserve(n int) (string, int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.kept += n
+	return k.node, n
+}
+
+// Take is of jobs.Taker.
+func (k *keeper) Take(leased []jobs.Job, unused int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.kept -= len(leased) + unused
+	k.got = append(k.got, leased...)
+}
+
+// A job that was leased by a commit whose answer was lost is not handed over: it is
+// leased anew, whether the group was careful or not.
+func TestLostHandoverIsGivenBack(t *testing.T) {
+	t.Parallel()
+	s, p := openBehind(t)
+	node, err := s.Join(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &keeper{node: node}
+	s.Offer(k)
+	for _, how := range []int32{forget, swallow, pass, forget, swallow} { // the first group is a careful one
+		p.next.Store(how)
+		x, handed := sampleStart(), len(k.got)
+		if err := s.Do(t.Context(), x.op()); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Lease(t.Context(), node, 0, 9)
+		if err != nil || k.kept != 0 {
+			t.Fatalf("%d places are kept, %v", k.kept, err)
+		}
+		switch {
+		case how == forget && (len(k.got) > handed || len(got) != 1 || got[0].Subject != x.a.ID || got[0].Lease.N != 2):
+			t.Errorf("handed over %v, leased %v; want the same job anew", k.got[handed:], got)
+		case how != forget && (len(k.got) != handed+1 || k.got[handed].Subject != x.a.ID || len(got) > 0):
+			t.Errorf("handed over %v, leased %v", k.got[handed:], got)
+		}
+	}
+}

@@ -18,13 +18,21 @@ import (
 // overlay is what a group knows, with what reads and writes it.
 type overlay struct{ *store.Overlay }
 
+// group is what is carried out together: what its members need, and where what
+// became of each is noted.
+type group struct {
+	ops  []verify.Op
+	errs []error
+	needs
+}
+
 // apply carries out a group in one transaction. A member that is refused by its
 // own plan has written nothing and harms nobody; when a statement fails by the
 // fault of a member, the group is undone and each member is carried out alone.
 func (s *Store) apply(ops []verify.Op, errs []error) {
 	m := <-s.marks
 	defer func() { s.marks <- m }()
-	err := s.persist(m, ops, s.union(ops), errs)
+	err := s.persist(m, group{ops, errs, s.union(ops)})
 	switch {
 	case err == nil:
 		for i := range errs {
@@ -45,7 +53,7 @@ func (s *Store) apply(ops []verify.Op, errs []error) {
 func (s *Store) alone(m *mark, op []verify.Op, errs []error, careful bool) {
 	n := s.union(op)
 	n.careful = n.careful || careful
-	err := s.persist(m, op, n, errs)
+	err := s.persist(m, group{op, errs, n})
 	if err == nil && errors.Is(errs[0], store.ErrMissing) { // alone, everything it needs is read
 		err = errs[0]
 	}
@@ -76,9 +84,9 @@ func (h *health) patience() time.Duration {
 
 // persist carries out a group, and tries again what can be tried again. An error
 // is everyone's: nothing was written, or for errUnknown it is not known.
-func (s *Store) persist(m *mark, ops []verify.Op, n needs, errs []error) error {
+func (s *Store) persist(m *mark, g group) error {
 	return s.insist(context.Background(), false, func() (bool, error) {
-		closed, err := s.together(m, ops, n, errs)
+		closed, err := s.together(m, g)
 		switch {
 		case misjudged(err):
 			s.sessions.shared.Store(true)
@@ -86,8 +94,8 @@ func (s *Store) persist(m *mark, ops []verify.Op, n needs, errs []error) error {
 			err = errRace
 		case taken(err, "jobs_one"): // another node leases of the same order
 			err = errRace
-		case !n.careful && (errors.Is(err, errUnusual) || judge(err, closed) == fault):
-			n.careful, err = true, errRace
+		case !g.careful && (errors.Is(err, errUnusual) || judge(err, closed) == fault):
+			g.careful, err = true, errRace
 		}
 		return closed, err
 	})
@@ -119,7 +127,7 @@ func (s *Store) wait(t trouble, try int, until time.Time) bool {
 // together carries out a group in one transaction, and finds out what became of
 // one whose end is not known; its own connection is given back by then, which may
 // have been the pool's last. closed says that the connection was lost.
-func (s *Store) together(m *mark, ops []verify.Op, n needs, errs []error) (closed bool, err error) {
+func (s *Store) together(m *mark, g group) (closed bool, err error) {
 	o, h, answered := overlay{}, &handover{}, true
 	defer func() {
 		if err == nil {
@@ -127,7 +135,7 @@ func (s *Store) together(m *mark, ops []verify.Op, n needs, errs []error) (close
 		}
 		s.hand(o, h, err, answered)
 	}()
-	o, closed, err = s.transact(m, ops, n, errs, h)
+	o, closed, err = s.transact(m, g, h)
 	switch {
 	case isUnknown(err):
 		answered = false
@@ -144,7 +152,7 @@ func (s *Store) together(m *mark, ops []verify.Op, n needs, errs []error) (close
 
 // transact carries out a group in one transaction. errUnknown; errNoMark;
 // errUnusual.
-func (s *Store) transact(m *mark, ops []verify.Op, n needs, errs []error, h *handover) (o overlay, closed bool, err error) {
+func (s *Store) transact(m *mark, g group, h *handover) (o overlay, closed bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
 	defer cancel()
 	c, err := s.acquire(ctx)
@@ -152,24 +160,24 @@ func (s *Store) transact(m *mark, ops []verify.Op, n needs, errs []error, h *han
 		return o, true, err
 	}
 	defer func() { closed = s.release(c, err) }()
-	if o, err = s.read(ctx, c, n); err != nil {
+	if o, err = s.read(ctx, c, g.needs); err != nil {
 		return o, false, fmt.Errorf("read: %w", err)
 	}
-	if !n.careful && n.missing(o) {
+	if !g.careful && g.missing(o) {
 		return o, false, errUnusual
 	}
-	for i, op := range ops {
-		errs[i] = o.CarryOut(op)
+	for i, op := range g.ops {
+		g.errs[i] = o.CarryOut(op)
 	}
 	switch {
-	case !n.careful && !o.dirty() && len(n.leases) > 0:
+	case !g.careful && !o.dirty() && len(g.leases) > 0:
 		return o, false, errUnusual // whether they hold is to be read
 	case !o.dirty():
 		return o, false, end(ctx, c)
 	}
 	s.reserve(o, h)
 	m.last++
-	if !n.careful {
+	if !g.careful {
 		return o, false, s.write(ctx, c, m, o, h)
 	}
 	return o, false, s.writeCarefully(ctx, c, m, o, h)

@@ -39,9 +39,9 @@ type Config struct {
 	// MaxConns bounds the connections of this process, DefaultMaxConns. The DSN's
 	// pool_max_conns wins.
 	MaxConns int
-	// Writers is how many groups of operations may be in hand at once. While one is
-	// made durable the next is prepared; more than two wait for each other's rows.
-	// DefaultWriters.
+	// Writers is how many groups of operations may be in hand at once. Those that
+	// work on one account wait for each other: more than one is for many accounts and
+	// a database that takes long to commit. DefaultWriters.
 	Writers int
 	// Group bounds how many operations share a transaction. 128.
 	Group int

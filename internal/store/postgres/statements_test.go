@@ -167,3 +167,46 @@ func TestLocks(t *testing.T) {
 		t.Errorf("%d locks for 1000 bindings", got)
 	}
 }
+
+// A plan may be made while a table is empty, and kept until it is not: none reads an
+// index from end to end, as would do no harm just then.
+func TestPlansOfEmptyTables(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	conn, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	if !isOwn(conn.Conn()) {
+		t.Fatal("the session is not its own")
+	}
+	if _, err := conn.Exec(t.Context(), "VACUUM verifications, attempts, limits, once, jobs", pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	for i, sql := range []string{
+		lockVerifications + inOrder, lockVerifications + orOfBinding + inOrder, readAttempts, readLimits, readTheirs, lockLimits, readOnce,
+		sureMark, sureJobs, insertJobs, countVerifications, endVerifications, deliverAttempts, dialAttempts, dropJobs, anyDue, leaseJobs,
+	} {
+		name := fmt.Sprint("p", i)
+		if _, err := conn.Exec(t.Context(), "PREPARE "+name+" AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		args := "(" + strings.TrimSuffix(strings.Repeat("NULL, ", parameters(sql)), ", ") + ")"
+		rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE "+name+args, pgx.QueryExecModeSimpleProtocol)
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		for n, line := range plan {
+			scans := strings.Contains(line, "Scan using") || strings.Contains(line, "Seq Scan")
+			if scans && (n+1 == len(plan) || !strings.Contains(plan[n+1], "Index Cond")) && !strings.Contains(line, " on nodes") {
+				t.Errorf("%s\nis carried out by\n%s", sql, strings.Join(plan, "\n"))
+				break
+			}
+		}
+	}
+}

@@ -40,7 +40,7 @@ type Open func(t *testing.T, now func() time.Time) Engine
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
-	for _, group := range [][]testCase{doCases(), batchCases(), readCases(), queueCases(), fenceCases(), accountCases(), recordCases(), textCases()} {
+	for _, group := range [][]testCase{doCases(), batchCases(), readCases(), queueCases(), handoverCases(), fenceCases(), accountCases(), recordCases(), textCases()} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
