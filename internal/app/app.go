@@ -291,7 +291,7 @@ func (m *Main) Run(ctx context.Context) error {
 		}
 	}
 	if !m.base.shared() {
-		raiseProcessors(diskThreads)
+		raiseProcessors(m.cfg.Getenv, diskThreads)
 	}
 	defer runtime.KeepAlive(roomyHeap(m.cfg.Getenv))
 	go m.watchKeyring(ctx)

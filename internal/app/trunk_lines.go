@@ -88,7 +88,7 @@ func (l *lines) start(ctx context.Context, c Config) (err error) {
 	}
 	// The pacers' threads are locked, and each holds a processor of the Go runtime while it runs: without some of its own, a
 	// pacer that wakes would wait until another goroutine gives one up.
-	raiseProcessors(l.engine.Threads())
+	raiseProcessors(c.Getenv, l.engine.Threads())
 	for _, one := range l.trunks {
 		if one.pool, err = l.engine.Pool(one.media); err != nil {
 			return fmt.Errorf("route %s: %w", one.name, err)

@@ -3,8 +3,9 @@
 // ended. It knows the contract of carriers and no adapter.
 //
 // The order of its steps is what keeps a phone from ringing twice: "dialling"
-// is durable before anything leaves, the carrier's reference is durable before
-// the call is followed, and a node that cannot renew its heartbeat places
+// is durable before anything leaves; the reference of a carrier that can be asked
+// later is durable before the call is followed, that of a line of our own with the
+// first that is heard of it; and a node that cannot renew its heartbeat places
 // nothing.
 package deliver
 
@@ -218,20 +219,15 @@ const maxLease = 64
 
 // take leases and starts what there is room for, and says how many.
 func (w *Worker) take(ctx context.Context) int {
-	room := min(w.room(), maxLease)
-	if room <= 0 || w.stopping.Load() || !w.fresh() {
+	node, places := w.Reserve(maxLease)
+	if places == 0 {
 		return 0
 	}
-	leased, err := w.cfg.Queue.Lease(ctx, w.name(), w.after, room)
-	if err != nil {
-		if ctx.Err() == nil {
-			w.cfg.Log.Error("jobs cannot be leased", "error", err)
-		}
-		return 0
+	leased, err := w.cfg.Queue.Lease(ctx, node, w.after, places)
+	if err != nil && ctx.Err() == nil {
+		w.cfg.Log.Error("jobs cannot be leased", "error", err)
 	}
-	for _, j := range leased {
-		w.begin(j)
-	}
+	w.Take(leased, places-len(leased))
 	return len(leased)
 }
 

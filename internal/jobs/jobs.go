@@ -70,9 +70,9 @@ type Queue interface {
 	Beat(ctx context.Context, node string) error
 	// Leave deletes the row and frees what the node still holds.
 	Leave(ctx context.Context, node string) error
-	// Offer has jobs leased to a taker's node in the transaction that writes them, as
-	// far as it has room for them, they are due, and nothing of their order stands
-	// before them. Nil ends that.
+	// Offer has jobs leased to a taker's node as they are written, as far as it has
+	// room for them, they are due, and nothing of their order stands before them. Nil
+	// ends that.
 	Offer(t Taker)
 	// Newest is the number of the job that was written last; 0 before the first.
 	Newest(ctx context.Context) (int64, error)
@@ -97,7 +97,8 @@ type Queue interface {
 type Taker interface {
 	// Reserve keeps places for at most n jobs, and says for which node and how many.
 	Reserve(n int) (node string, places int)
-	// Take is given what was leased in reserved places once it is durable, and gives
-	// back the places that were not used.
+	// Take is given what was leased in reserved places, and gives back the places that
+	// were not used. What the jobs stand for is committed, and may not be on the disk
+	// yet: before anything leaves on its account, something later must be.
 	Take(leased []Job, unused int)
 }

@@ -60,6 +60,9 @@ func (c *Core) Delivery(ctx context.Context, l jobs.Lease, attempt string) (Deli
 			d.Attempt = a
 		}
 	}
+	if d.Attempt.ID == "" {
+		return Delivery{}, ErrGone
+	}
 	if d.Attempt.State != StateQueued {
 		return d, nil // it has left: neither number nor code is needed
 	}

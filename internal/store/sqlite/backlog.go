@@ -144,7 +144,8 @@ func (b *backlog) commit(a *ahead, now int64) {
 	}
 }
 
-// hand leases of new jobs what the taker has room for. The lock is held.
+// hand leases of new jobs what the taker has room for, as long as no older one
+// waits for a place as well. The lock is held.
 func (b *backlog) hand(added []*job, now int64) (taker jobs.Taker, leased []jobs.Job, unused int) {
 	ready := 0
 	for _, j := range added {
@@ -152,15 +153,13 @@ func (b *backlog) hand(added []*job, now int64) (taker jobs.Taker, leased []jobs
 			ready++
 		}
 	}
-	if b.taker == nil || ready == 0 {
+	if b.taker == nil || ready == 0 || b.due[0].id < added[0].id {
 		return nil, nil, 0
 	}
 	node, places := b.taker.Reserve(ready)
-	if places > 0 && b.alive[node] >= now {
-		for _, j := range added {
-			if j.at >= 0 && j.due <= now && len(leased) < places {
-				leased = append(leased, b.lease(j, node))
-			}
+	if b.alive[node] >= now {
+		for len(leased) < places && len(b.due) > 0 && b.due[0].due <= now && b.due[0].id >= added[0].id {
+			leased = append(leased, b.lease(b.due[0], node))
 		}
 	}
 	return b.taker, leased, places - len(leased)

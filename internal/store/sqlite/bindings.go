@@ -24,14 +24,18 @@ const selectBindings = `SELECT id, binding FROM verifications INDEXED BY verific
 
 // read takes over what the file has.
 func (b *bindings) read(c *conn) error {
-	*b = make(bindings)
-	return c.query(selectBindings, func(r *row) error {
+	all := make(bindings)
+	err := c.query(selectBindings, func(r *row) error {
 		id, binding := r.text(), r.bytes()
 		if len(binding) > 0 {
-			b.add(keyOf(binding), id)
+			all.add(keyOf(binding), id)
 		}
 		return nil
 	})
+	if err == nil {
+		*b = all
+	}
+	return err
 }
 
 // note takes over a verification as it was committed.

@@ -33,7 +33,8 @@ type stmt struct {
 	dest []driver.Value
 }
 
-// pragmas of every connection. secure_delete overwrites what is deleted: an
+// pragmas of every connection; the writing one commits with synchronous NORMAL in
+// the end, see walLog. secure_delete overwrites what is deleted: an
 // erased secret does not stay in the file's free space. Temporary files could
 // hold secrets too, so there are none. The automatic checkpoint is put off to
 // every 80 MB of log, because it runs inside a commit.

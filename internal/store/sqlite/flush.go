@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	insertLimit = `INSERT INTO limits (n, key, counts, keep_until) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	insertLimit = `INSERT INTO limits (n, key, counts, keep_until) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`
 	countLimit  = `UPDATE limits SET counts = ? WHERE n = ?`
 	updateLimit = `UPDATE limits SET counts = ?, keep_until = ? WHERE n = ?`
 	upsertKept  = `INSERT INTO once (key, account, body, answer, keep_until, verification) VALUES (?, ?, ?, ?, ?, ?)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/pincall/pincall/internal/store"
 )
@@ -75,6 +76,9 @@ func migrateTo(c *conn, all []store.Migration) error {
 	if err != nil {
 		return err
 	}
+	if err := refuseBesideServer(c, version); err != nil {
+		return err
+	}
 	for _, m := range missing {
 		if err := runScript(c, m.SQL); err != nil {
 			return fmt.Errorf("migration %d (%s): %w", m.Version, m.Name, err)
@@ -84,6 +88,21 @@ func migrateTo(c *conn, all []store.Migration) error {
 		}
 	}
 	return nil
+}
+
+// refuseBesideServer says whether a server of an older program may be working on
+// the file: it would go on with statements that do not fit any more. One that was
+// killed is thought to work until its last heartbeat is too old.
+func refuseBesideServer(c *conn, version int) error {
+	if version == 0 {
+		return nil
+	}
+	works := false
+	err := c.query("SELECT 1 FROM nodes WHERE alive_until >= ?", func(*row) error { works = true; return nil }, time.Now().UnixMicro())
+	if err == nil && works {
+		err = errors.New("a server of an older version works on the database: stop it first; after a kill, wait ten seconds")
+	}
+	return err
 }
 
 // runScript runs several statements, none of which is kept prepared.

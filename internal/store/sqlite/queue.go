@@ -23,46 +23,39 @@ const (
 func (s *Store) Join(ctx context.Context) (string, error) {
 	node := rand.Text()
 	var until int64
-	err := s.change(ctx, elsewhere, func(t *tx) error {
+	err := s.nodes(ctx, func(t *tx) error {
 		until = t.now + jobs.HeartbeatTTL.Microseconds()
 		_, err := t.exec(insertNode, node, until)
 		return err
+	}, func() {
+		s.backlog.renew(node, until)
+		s.works.Store(true)
 	})
 	if err != nil {
 		return "", fmt.Errorf("join: %w", err)
 	}
-	s.backlog.renew(node, until)
-	s.works.Store(true)
 	return node, nil
 }
 
 // Beat renews a node's row, unless it has expired.
 func (s *Store) Beat(ctx context.Context, node string) error {
 	var until int64
-	err := s.change(ctx, elsewhere, func(t *tx) error {
+	return s.nodes(ctx, func(t *tx) error {
 		until = t.now + jobs.HeartbeatTTL.Microseconds()
 		n, err := t.exec(beatNode, until, node, t.now)
 		if err == nil && n == 0 {
 			return jobs.ErrNodeExpired
 		}
 		return err
-	})
-	if err == nil {
-		s.backlog.renew(node, until)
-	}
-	return err
+	}, func() { s.backlog.renew(node, until) })
 }
 
 // Leave deletes a node's row and frees its jobs.
 func (s *Store) Leave(ctx context.Context, node string) error {
-	err := s.change(ctx, elsewhere, func(t *tx) error {
+	return s.nodes(ctx, func(t *tx) error {
 		_, err := t.exec(deleteNode, node)
 		return err
-	})
-	if err == nil {
-		s.backlog.freeOf(func(id string, _ int64) bool { return id == node })
-	}
-	return err
+	}, func() { s.backlog.freeOf(func(id string, _ int64) bool { return id == node }) })
 }
 
 // Offer has jobs leased as they are written.
@@ -86,10 +79,12 @@ func (s *Store) Lease(_ context.Context, node string, after int64, n int) ([]job
 
 // Reap frees the jobs of expired nodes and deletes their rows.
 func (s *Store) Reap(ctx context.Context) (int, error) {
+	var now int64
 	return s.free(ctx, func(t *tx) error {
+		now = t.now
 		_, err := t.exec(deleteExpired, t.now)
 		return err
-	}, func(_ string, until int64) bool { return until < s.clock.Micros() })
+	}, func(_ string, until int64) bool { return until < now })
 }
 
 // Takeover forgets all nodes and frees their jobs, and says how many. It is for
@@ -102,10 +97,12 @@ func (s *Store) Takeover(ctx context.Context) (int, error) {
 }
 
 func (s *Store) free(ctx context.Context, rows change, gone func(string, int64) bool) (int, error) {
-	if err := s.change(ctx, elsewhere, rows); err != nil {
+	n := 0
+	err := s.nodes(ctx, rows, func() { n = s.backlog.freeOf(gone) })
+	if err != nil {
 		return 0, fmt.Errorf("free the jobs of lost nodes: %w", err)
 	}
-	return s.backlog.freeOf(gone), nil
+	return n, nil
 }
 
 // Postpone gives a leased job back. That it was given back is not on record: after

@@ -138,7 +138,10 @@ func makeFile(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return path, f.Close()
+	if err := f.Close(); err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path) // SQLite keeps the log beside the file itself
 }
 
 // Close carries out what waits and closes the file. Reads in progress end first.
@@ -174,8 +177,8 @@ func (s *Store) read(ctx context.Context, f func(*conn) error) error {
 	}
 	select {
 	case c := <-s.readers:
-		defer func() { s.readers <- c }()
 		err := f(c)
+		s.readers <- c
 		if unsure := s.log.wait(); unsure != nil { // what was seen is on the disk before it is told
 			return unsure
 		}
@@ -206,4 +209,10 @@ type change func(*tx) error
 // that are known in memory as well.
 func (s *Store) change(ctx context.Context, scope scope, f change) error {
 	return s.writer.Do(ctx, member{change: f, scope: scope})
+}
+
+// nodes has a change of the nodes' rows carried out, and then the same done to the
+// backlog, in the writer's order.
+func (s *Store) nodes(ctx context.Context, f change, then func()) error {
+	return s.writer.Do(ctx, member{change: f, then: then})
 }

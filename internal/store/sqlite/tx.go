@@ -41,6 +41,7 @@ type member struct {
 	op     verify.Op
 	change change // nil: op
 	scope  scope  // of the change
+	then   func() // what the writer does once the change is committed; nil: nothing
 }
 
 // scope says which rows a change may have touched that are known in memory, too.
@@ -107,15 +108,23 @@ func (t *tx) together(ops []member, errs []error) error {
 		errs[0] = err
 		return t.undo(ops)
 	}
-	if _, err := t.conn.exec("COMMIT"); err != nil {
-		t.rollback()
+	if err := t.commit(); err != nil {
 		return t.failed(errs, err)
-	}
-	if t.wrote {
-		t.log.committed.Add(1)
 	}
 	t.publish()
 	return nil
+}
+
+// commit ends a transaction.
+func (t *tx) commit() error {
+	err := t.log.commit(t.wrote, func() error {
+		_, err := t.conn.exec("COMMIT")
+		return err
+	})
+	if err != nil {
+		t.rollback()
+	}
+	return err
 }
 
 // undo ends a transaction in which a statement failed.
@@ -153,12 +162,11 @@ func (t *tx) alone(m member) error {
 		t.rollback()
 		return err
 	}
-	if _, err := t.conn.exec("COMMIT"); err != nil {
-		t.rollback()
+	if err := t.commit(); err != nil {
 		return fmt.Errorf("transaction: %w", err)
 	}
-	if t.wrote {
-		t.log.committed.Add(1)
+	if m.then != nil {
+		m.then()
 	}
 	switch m.scope {
 	case countsOnly:
@@ -208,12 +216,13 @@ func (t *tx) notice() error {
 	if err != nil {
 		return err
 	}
-	t.version, t.stale = version, false
-	if mark == t.mark {
-		return nil
+	if mark != t.mark || version != t.version && !t.works.Load() { // the server leaves no mark for commands
+		err = t.lookAgain()
 	}
-	t.mark = mark
-	return t.lookAgain()
+	if err == nil {
+		t.version, t.mark, t.stale = version, mark, false
+	}
+	return err
 }
 
 // lookAgain forgets what is known, and reads anew what is worked on.

@@ -26,6 +26,9 @@ func TestFailedCommit(t *testing.T) {
 	errs := make([]error, len(group))
 	// The writer's goroutine is idle: nothing else was given to it.
 	s.w.apply(group, errs)
+	if err := s.log.settle(); err != nil {
+		t.Fatal(err)
+	}
 	for i, err := range errs {
 		if err == nil || errors.Is(err, refused) {
 			t.Errorf("member %d got the answer %v", i, err)

@@ -16,8 +16,10 @@ import (
 // was not synced is cut by SQLite at the first frame that is not whole; and a
 // checkpoint syncs the log before it touches the file.) Safe for concurrent use.
 type walLog struct {
-	path      string
-	committed atomic.Int64 // transactions that wrote something
+	path string
+	// Transactions that wrote something: those that readers may see already, and those
+	// whose frames are all in the log.
+	shown, committed atomic.Int64
 
 	mu     sync.Mutex
 	moved  sync.Cond // synced or failed has changed
@@ -67,9 +69,20 @@ func (l *walLog) flush() error {
 	return l.sync(l.file)
 }
 
-// wait returns when everything that is committed by now is on the disk.
+// commit runs a COMMIT of the one connection that writes.
+func (l *walLog) commit(wrote bool, commit func() error) error {
+	if !wrote {
+		return commit()
+	}
+	shown := l.shown.Add(1) // before anybody can see it
+	err := commit()
+	l.committed.Store(shown)
+	return err
+}
+
+// wait returns when everything that can be seen by now is on the disk.
 func (l *walLog) wait() error {
-	to := l.committed.Load()
+	to := l.shown.Load()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.synced < to && l.failed == nil {
@@ -82,7 +95,7 @@ func (l *walLog) wait() error {
 func (l *walLog) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed == nil && l.synced < l.committed.Load() {
+	if l.failed == nil && l.synced < l.shown.Load() {
 		l.failed = errors.New("sqlite: closed") // whoever waits
 	}
 	l.moved.Broadcast()
