@@ -1,7 +1,8 @@
 // Package carrier is the contract between delivery and whatever can place a
 // call or send a message. It knows what to ask of a carrier and how to say that
-// it refused; it knows no adapter, and a carrier is never told what a
-// verification is: "call this number, say this script, tell me how it ended".
+// it refused, and has a book for the carriers that carry calls themselves; it
+// knows no adapter, and a carrier is never told what a verification is: "call this
+// number, say this script, tell me how it ended".
 package carrier
 
 import (

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -30,7 +29,6 @@ type call struct {
 	how   Behaviour
 	phone *handset
 
-	news     chan struct{} // one token: there is something for Follow
 	answered chan struct{} // closed when a person answered
 	over     chan struct{} // closed when the call has ended
 	listens  chan struct{} // closed when keys count for the first time
@@ -41,17 +39,13 @@ type call struct {
 	tape     *tape
 
 	// Guarded by Carrier.mu.
-	state    string                  // as Phone.State
-	cancel   context.CancelCauseFunc // nil for what has no goroutine
-	gate     script.Gate             // while the gate waits
-	says     string                  // as Phone.Says
-	heard    []string
-	dialled  string
-	events   []carrier.Event // not yet followed
-	followed bool            // somebody is following
-	end      *outcome.Ending
-	endedAt  time.Time
-	forgot   *list.Element // place in Carrier.ended
+	state   string                  // as Phone.State
+	cancel  context.CancelCauseFunc // nil for what has no goroutine
+	gate    script.Gate             // while the gate waits
+	says    string                  // as Phone.Says
+	heard   []string
+	dialled string
+	end     *outcome.Ending
 }
 
 // begin starts the call's goroutine. Carrier.mu is held.
@@ -72,11 +66,11 @@ func (c *Carrier) begin(now *call) {
 // run is a call from its ringing to its end. Its sound is made while it rings.
 func (c *Carrier) run(ctx context.Context, now *call) outcome.Ending {
 	voice := c.compose(ctx, now)
-	c.happened(now, carrier.Event{Kind: carrier.Ringing})
+	c.book.Happened(now.ref, carrier.Event{Kind: carrier.Ringing})
 	if e := c.ring(ctx, now); e != nil {
 		return *e
 	}
-	c.happened(now, carrier.Event{Kind: carrier.Answered})
+	c.book.Happened(now.ref, carrier.Event{Kind: carrier.Answered})
 	if now.how == HangsUp {
 		now.hangUp()
 	}
@@ -181,7 +175,7 @@ func (c *Carrier) talk(ctx context.Context, now *call, line talk.Line, gone time
 	longest = max(longest-gone, time.Second)
 	conversation := talk.Conversation{
 		Line: line, Script: now.asked.Script, ScreenDigits: now.asked.ScreenDigits, Longest: longest,
-		Report:  func(e carrier.Event) { c.happened(now, e) },
+		Report:  func(e carrier.Event) { c.book.Happened(now.ref, e) },
 		Waiting: func(p script.Part) { c.waits(now, p) },
 	}
 	if c.cfg.Pace == Fast {
@@ -245,56 +239,19 @@ func (c *Carrier) takes(d time.Duration) time.Duration {
 	return d
 }
 
-// happened keeps an event for Follow.
-func (c *Carrier) happened(now *call, e carrier.Event) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now.events = append(now.events, e)
-	now.tell()
-}
-
-func (now *call) tell() {
-	select {
-	case now.news <- struct{}{}:
-	default:
-	}
-}
-
 // finish ends a call. Carrier.mu is held.
 func (c *Carrier) finish(now *call, e outcome.Ending) {
-	now.end, now.endedAt, now.gate, now.says, now.cancel = &e, time.Now(), "", "", nil
+	now.end, now.gate, now.says, now.cancel = &e, "", "", nil
 	now.state = Ended
 	now.tape.end()
 	now.tape = nil // who listens has it
 	c.touch(now.phone)
-	now.tell()
 	close(now.over)
 	now.hear()
-	now.forgot = c.ended.PushBack(now)
 	if now.phone.call == now {
 		c.rest(now.phone)
 	}
-	c.forgetOld(now.endedAt)
 	c.cfg.Log.Debug("simulated attempt ended", "ref", now.ref, "channel", now.asked.Channel, "outcome", e.Outcome)
 	now.asked = nil // the phone keeps what was heard, and nothing else of the script
-}
-
-// forgetOld forgets the attempts that ended long ago and that nobody followed.
-func (c *Carrier) forgetOld(at time.Time) {
-	for first := c.ended.Front(); first != nil; first = c.ended.Front() {
-		now := first.Value.(*call)
-		if c.ended.Len() <= mostEnded && at.Sub(now.endedAt) < forgetAfter {
-			return
-		}
-		c.forget(now)
-	}
-}
-
-// forget forgets one attempt that ended.
-func (c *Carrier) forget(now *call) {
-	delete(c.calls, now.ref)
-	if now.forgot != nil {
-		c.ended.Remove(now.forgot)
-		now.forgot = nil
-	}
+	c.book.End(now.ref, e)
 }

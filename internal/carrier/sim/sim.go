@@ -53,10 +53,6 @@ const (
 	defaultPhones  = 10_000
 	defaultRing    = 30 * time.Second
 	defaultLongest = 120 * time.Second
-	// An attempt that ended and that nobody followed is forgotten after so long,
-	// or when so many ended after it.
-	forgetAfter = 5 * time.Minute
-	mostEnded   = 10_000
 )
 
 // Causes of a refusal or a cancellation; they hold no number.
@@ -74,6 +70,7 @@ type Carrier struct {
 	end  context.CancelCauseFunc
 	runs sync.WaitGroup
 	mute sync.Once // says in the log that a script has no voice
+	book *carrier.Book[*call]
 
 	mu      sync.Mutex // guards all below, and what handset and call say it guards
 	closed  bool
@@ -81,8 +78,6 @@ type Carrier struct {
 	turn    uint64        // of the last phone that anything happened to
 	changed chan struct{} // closed by the next change; nil: nobody waits for it
 	idle    *list.List    // of *handset not in a call, the longest idle first
-	calls   map[carrier.Ref]*call
-	ended   *list.List // of *call that ended and were not followed, the first first
 }
 
 // line is whose phone it is: the same number of two accounts is two phones.
@@ -110,7 +105,7 @@ func New(cfg Config) (*Carrier, error) {
 	return &Carrier{
 		cfg: cfg, life: life, end: end,
 		phones: make(map[line]*handset), idle: list.New(),
-		calls: make(map[carrier.Ref]*call), ended: list.New(),
+		book: carrier.NewBook[*call]("the simulator does not know this call or message"),
 	}, nil
 }
 
@@ -152,10 +147,10 @@ func (c *Carrier) Place(ctx context.Context, asked carrier.Call) (carrier.Ref, e
 	}
 	now := &call{
 		ref: carrier.Ref("sim_" + secret.NewID(time.Now(), c.cfg.Rand)), asked: &asked, how: how, phone: h,
-		news: make(chan struct{}, 1), answered: make(chan struct{}), listens: make(chan struct{}), over: make(chan struct{}),
+		answered: make(chan struct{}), listens: make(chan struct{}), over: make(chan struct{}),
 		keys: make(chan byte, mostKeys), gone: make(chan struct{}), tape: newTape(),
 	}
-	c.calls[now.ref] = now
+	c.book.Open(now.ref, now)
 	switch {
 	case asked.Channel == phone.SMS:
 		c.deliver(now)
@@ -205,48 +200,11 @@ func wantsScreenDigits(s script.Script) bool {
 // time; after its ending was given it is forgotten. What is not known is said to
 // have failed, and may have rung.
 func (c *Carrier) Follow(ctx context.Context, ref carrier.Ref, report func(carrier.Event)) (outcome.Ending, error) {
-	c.mu.Lock()
-	now := c.calls[ref]
-	if now == nil || now.followed {
-		c.mu.Unlock()
-		return outcome.Ending{
-			Outcome: outcome.CarrierFailed, Reason: "the simulator does not know this call or message",
-			MayHaveRung: true, Fault: outcome.FaultOurs,
-		}, nil
+	e, err := c.book.Follow(ctx, ref, report)
+	if err != nil {
+		return e, fmt.Errorf("sim: follow: %w", err)
 	}
-	now.followed = true
-	c.mu.Unlock()
-	for {
-		events, end := c.unseen(now)
-		for _, e := range events {
-			report(e)
-		}
-		if end != nil {
-			return *end, nil
-		}
-		select {
-		case <-now.news:
-		case <-ctx.Done():
-			c.mu.Lock()
-			now.followed = false
-			c.mu.Unlock()
-			return outcome.Ending{}, fmt.Errorf("sim: follow: %w", ctx.Err())
-		}
-	}
-}
-
-// unseen takes the events that were not reported, and the ending if they were
-// the last; the call is then forgotten.
-func (c *Carrier) unseen(now *call) ([]carrier.Event, *outcome.Ending) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	events := now.events
-	now.events = nil
-	if now.end == nil {
-		return events, nil
-	}
-	c.forget(now)
-	return events, now.end
+	return e, nil
 }
 
 // Hangup ends the call: one in progress after a short phrase, a ringing one at
@@ -254,7 +212,7 @@ func (c *Carrier) unseen(now *call) ([]carrier.Event, *outcome.Ending) {
 func (c *Carrier) Hangup(_ context.Context, ref carrier.Ref) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := c.calls[ref]; now != nil && now.cancel != nil {
+	if now, ok := c.book.Find(ref); ok && now.cancel != nil {
 		now.cancel(errHangup)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package trunk
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"time"
@@ -23,14 +22,6 @@ type call struct {
 	sound  talk.Sound
 	invite sipcall.Invite
 	cancel context.CancelCauseFunc
-	news   chan struct{} // one token: there is something for Follow
-
-	// Guarded by Carrier.mu.
-	events   []carrier.Event // not yet followed
-	followed bool            // somebody is following
-	end      *outcome.Ending
-	endedAt  time.Time
-	forgot   *list.Element // place in Carrier.ended
 }
 
 // run is a call from its INVITE to its end. What it takes to set up a call goes
@@ -43,7 +34,7 @@ func (c *Carrier) run(ctx context.Context, now *call) {
 		return
 	}
 	began := time.Now()
-	c.happened(now, carrier.Event{Kind: carrier.Answered})
+	c.book.Happened(now.ref, carrier.Event{Kind: carrier.Answered})
 	held, e := c.prepare(ctx, now, line)
 	if held == nil {
 		c.over(now, line, began, e)
@@ -68,7 +59,7 @@ func (c *Carrier) dial(ctx context.Context, now *call) (*sipcall.Call, error) {
 		// 183 stands for ringing, too: some carriers send nothing else.
 		if !rang && (p.Kind == sipcall.Ringing || p.Kind == sipcall.Early) {
 			rang = true
-			c.happened(now, carrier.Event{Kind: carrier.Ringing})
+			c.book.Happened(now.ref, carrier.Event{Kind: carrier.Ringing})
 		}
 	})
 }
@@ -96,7 +87,7 @@ func (c *Carrier) prepare(ctx context.Context, now *call, line *sipcall.Call) (*
 	}
 	return talk.Conversation{
 		Line: talk.NewLine(channel{line}, now.sound), Script: now.script.Script(), ScreenDigits: now.asked.ScreenDigits, Longest: longest,
-		Report: func(e carrier.Event) { c.happened(now, e) },
+		Report: func(e carrier.Event) { c.book.Happened(now.ref, e) },
 	}.Begin(), outcome.Ending{}
 }
 
@@ -124,45 +115,10 @@ func (ch channel) Begin(ctx context.Context, c *audio.Clip, pause time.Duration)
 	return p, nil
 }
 
-// happened keeps an event for Follow.
-func (c *Carrier) happened(now *call, e carrier.Event) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now.events = append(now.events, e)
-	now.tell()
-}
-
-func (now *call) tell() {
-	select {
-	case now.news <- struct{}{}:
-	default:
-	}
-}
-
 // finish ends a call.
 func (c *Carrier) finish(now *call, e outcome.Ending) {
 	now.cancel(nil)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.running--
-	now.end, now.endedAt = &e, time.Now()
 	now.asked, now.script, now.sound, now.invite = nil, talk.Packed{}, nil, sipcall.Invite{}
-	now.forgot = c.ended.PushBack(now)
-	now.tell()
-	for first := c.ended.Front(); first != nil; first = c.ended.Front() {
-		old := first.Value.(*call)
-		if c.ended.Len() <= mostEnded && now.endedAt.Sub(old.endedAt) < forgetAfter {
-			return
-		}
-		c.forget(old)
-	}
-}
-
-// forget forgets one attempt that ended. Carrier.mu is held.
-func (c *Carrier) forget(now *call) {
-	delete(c.calls, now.ref)
-	if now.forgot != nil {
-		c.ended.Remove(now.forgot)
-		now.forgot = nil
-	}
+	c.leave()
+	c.book.End(now.ref, e)
 }

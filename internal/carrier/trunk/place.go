@@ -42,7 +42,7 @@ func (c *Carrier) Place(ctx context.Context, asked carrier.Call) (carrier.Ref, e
 	packed := talk.Pack(asked.Script)
 	asked.Script = script.Script{}
 	return c.begin(&call{
-		asked: &asked, script: packed, sound: sound, news: make(chan struct{}, 1),
+		asked: &asked, script: packed, sound: sound,
 		invite: sipcall.Invite{To: c.cfg.Numbering.dial(asked.To), From: from, RingTimeout: c.ringTimeout(asked)},
 	})
 }
@@ -135,7 +135,7 @@ func (c *Carrier) begin(now *call) (carrier.Ref, error) {
 		c.running--
 		return "", notNow("the trunk is shutting down", errClosed)
 	}
-	c.calls[now.ref] = now
+	c.book.Open(now.ref, now)
 	c.runs.Go(func() { c.run(ctx, now) })
 	return now.ref, nil
 }

@@ -10,7 +10,6 @@
 package trunk
 
 import (
-	"container/list"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -91,10 +90,6 @@ type Callback struct {
 
 const (
 	defaultLongest = 120 * time.Second
-	// An attempt that ended and that nobody followed is forgotten after so long,
-	// or when so many ended after it.
-	forgetAfter = 5 * time.Minute
-	mostEnded   = 10_000
 	// What Close gives to closing phrases, and then to the line's end.
 	phraseWait = 3 * time.Second
 	stopWait   = 8 * time.Second
@@ -115,18 +110,17 @@ type Carrier struct {
 	ids  *callerIDs
 	pace *pace
 	home welcome
+	book *carrier.Book[*call]
 
 	// life holds the context of every call's goroutine; Close ends it.
 	life context.Context
 	end  context.CancelCauseFunc
 	runs sync.WaitGroup
 
-	mu      sync.Mutex // guards all below, and what call says it guards
+	mu      sync.Mutex // guards all below
 	started bool
 	closed  bool
-	calls   map[carrier.Ref]*call
-	running int        // admitted and not ended
-	ended   *list.List // of *call that ended and were not followed, the first first
+	running int // admitted and not ended
 }
 
 // New checks the configuration. Nothing is placed before Start.
@@ -153,7 +147,7 @@ func New(cfg Config) (*Carrier, error) {
 	life, end := context.WithCancelCause(context.Background())
 	c := &Carrier{
 		cfg: cfg, can: abilities(cfg.Speaker, cfg.Countries), ids: ids, pace: newPace(cfg.CallsPerSecond),
-		life: life, end: end, calls: make(map[carrier.Ref]*call), ended: list.New(),
+		life: life, end: end, book: carrier.NewBook[*call]("the trunk does not know this call"),
 	}
 	c.ids.fallback = cfg.Caller.Auth.User
 	cfg.Caller.Incoming = c.calledBack
