@@ -10,6 +10,7 @@ import (
 	"github.com/pincall/pincall/internal/carrier"
 	"github.com/pincall/pincall/internal/carrier/sim"
 	"github.com/pincall/pincall/internal/carrier/xoxzo"
+	"github.com/pincall/pincall/internal/talk"
 	client "github.com/pincall/pincall/xoxzo"
 )
 
@@ -133,7 +134,7 @@ func (c Config) route(r RouteFile, f File, phones **sim.Carrier) (carrier.Route,
 			if err != nil {
 				return carrier.Route{}, err
 			}
-			cfg.Speaker = sim.Voices(speaker)
+			cfg.Speaker = talk.Voices(speaker)
 		}
 		s, err := sim.New(cfg)
 		*phones = s

@@ -18,6 +18,7 @@ import (
 	"github.com/pincall/pincall/internal/script"
 	"github.com/pincall/pincall/internal/sipcall"
 	"github.com/pincall/pincall/internal/speech"
+	"github.com/pincall/pincall/internal/talk"
 )
 
 // misplaced says which options of a route belong to another carrier.
@@ -57,7 +58,7 @@ func (c Config) trunk(f TrunkFile, speaker *speech.Speaker) (trunk.Config, error
 		return trunk.Config{}, err
 	}
 	cfg := trunk.Config{
-		Caller: line, Speaker: trunk.Voices(speaker), Countries: f.Countries,
+		Caller: line, Speaker: talk.Voices(speaker), Countries: f.Countries,
 		Numbering:      trunk.Numbering{Format: trunk.Format(f.NumberFormat), Strip: f.Strip, Prefix: f.Prefix},
 		CallsPerSecond: f.MaxCPS, Concurrent: f.MaxConcurrent, RingTimeout: f.RingTimeout, Log: c.Log,
 	}

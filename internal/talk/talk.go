@@ -2,9 +2,9 @@
 // greet, gate, read, repeat, replay, report, good-bye. It is the same for a real
 // line and for the simulator.
 //
-// It knows scripts, keys and time. It must not know how a line is made, what a
-// verification is, or who is being called; and it never decides by what it hears
-// whether the code is read: only keys open a gate.
+// It knows scripts, their sound, keys and time. It must not know how a line is
+// made, what a verification is, or who is being called; and it never decides by
+// what it hears whether the code is read: only keys open a gate.
 package talk
 
 import (

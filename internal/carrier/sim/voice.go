@@ -11,30 +11,11 @@ import (
 	"github.com/pincall/pincall/internal/talk"
 )
 
-// Speaker makes the sound of scripts.
+// Speaker makes the sound of scripts: any talk.Speaker does.
 type Speaker interface {
 	// Speak makes the sound of every part of a script and of its asides.
 	// speech.ErrUnspeakable where a part has no voice.
 	Speak(ctx context.Context, s script.Script) (talk.Sound, error)
-}
-
-// Voices makes a Speaker of speech's; nil gives nil, which is no Speaker.
-func Voices(s *speech.Speaker) Speaker {
-	if s == nil {
-		return nil
-	}
-	return voices{s}
-}
-
-type voices struct{ *speech.Speaker }
-
-// Speak makes the sound of a script.
-func (v voices) Speak(ctx context.Context, s script.Script) (talk.Sound, error) {
-	spoken, err := v.Speaker.Speak(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	return spoken, nil
 }
 
 // compose makes the sound of a call beside whatever happens to it meanwhile. The

@@ -23,46 +23,15 @@ import (
 	"github.com/pincall/pincall/internal/carrier"
 	"github.com/pincall/pincall/internal/script"
 	"github.com/pincall/pincall/internal/sipcall"
-	"github.com/pincall/pincall/internal/speech"
 	"github.com/pincall/pincall/internal/talk"
 )
-
-// Speaker makes the sound of scripts.
-type Speaker interface {
-	// Speak makes the sound of every part of a script and of its asides.
-	// speech.ErrUnspeakable where a part has no voice.
-	Speak(ctx context.Context, s script.Script) (talk.Sound, error)
-	// Languages are the tags whose phrases and digits it says.
-	Languages() []string
-	// Words are the tags in which it says free words.
-	Words() []string
-}
-
-// Voices makes a Speaker of speech's; nil gives nil, which is no Speaker.
-func Voices(s *speech.Speaker) Speaker {
-	if s == nil {
-		return nil
-	}
-	return voices{s}
-}
-
-type voices struct{ *speech.Speaker }
-
-// Speak makes the sound of a script.
-func (v voices) Speak(ctx context.Context, s script.Script) (talk.Sound, error) {
-	spoken, err := v.Speaker.Speak(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	return spoken, nil
-}
 
 // Config is a trunk. Caller's proxies and media and the Speaker are needed; the
 // zero value of everything else works.
 type Config struct {
 	// Caller is the line; its Incoming is the carrier's own.
 	Caller  sipcall.Config
-	Speaker Speaker
+	Speaker talk.Speaker
 
 	CallerIDs []CallerID // zero: the line's user, else "anonymous"
 	Numbering Numbering
@@ -159,7 +128,7 @@ func New(cfg Config) (*Carrier, error) {
 
 // abilities are those of a line with a voice. A voice without a single language
 // places no calls: an empty list of languages would mean all of them.
-func abilities(s Speaker, countries []string) carrier.Abilities {
+func abilities(s talk.Speaker, countries []string) carrier.Abilities {
 	langs, words := s.Languages(), s.Words()
 	return carrier.Abilities{
 		Voice: len(langs) > 0, Gate: true, Keys: true, Sound: true, Extension: true,
