@@ -37,7 +37,7 @@ type Caller struct {
 	end     context.CancelFunc
 	work    tracker // calls on their way, what is sent beside them, the loops
 	serving sync.WaitGroup
-	shut    atomic.Bool // the sockets are being closed: an answer now would open a new one
+	dials   dials // connections that are being made
 	closers []func() error
 
 	mu       sync.Mutex
@@ -83,7 +83,7 @@ func (c *Caller) Start(ctx context.Context) error {
 	c.ua, err = sipgo.NewUA(
 		sipgo.WithUserAgent(userAgent),
 		sipgo.WithUserAgenTLSConfig(conf),
-		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(mute)),
+		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(mute), c.dialling()),
 		sipgo.WithUserAgentTransactionLayerOptions(
 			sip.WithTransactionLayerLogger(mute),
 			sip.WithTransactionLayerTerminateOnConnClose(),
@@ -184,7 +184,10 @@ func (c *Caller) listenUDP(ctx context.Context) error {
 	c.addr = unmapped(udp.LocalAddr().(*net.UDPAddr).AddrPort())
 	c.closers = append(c.closers, udp.Close)
 	ready := make(chan struct{})
-	conn := &packetConn{UDPConn: udp, peers: c.peers, unreachable: c.unreachable, ready: sync.OnceFunc(func() { close(ready) })}
+	conn := &packetConn{
+		UDPConn: udp, peers: c.peers, unreachable: c.unreachable, closed: c.standIn,
+		ready: sync.OnceFunc(func() { close(ready) }), sources: map[netip.AddrPort]bool{},
+	}
 	c.serving.Go(func() { _ = c.tp.ServeUDP(conn) })
 	<-ready // sipgo knows the socket from here on, and sends from it
 	return nil
@@ -221,11 +224,6 @@ func (c *Caller) Stop(ctx context.Context) error {
 	c.unregister(ctx)
 	err := c.work.wait(ctx)
 	c.close()
-	c.serving.Wait()
-	for range lateCloses { // what an answer opened that was under way as the sockets closed
-		_ = c.tp.Close()
-		time.Sleep(lateClose)
-	}
 	if err != nil {
 		return fmt.Errorf("sipcall: stop: %w", err)
 	}
@@ -237,20 +235,6 @@ func (c *Caller) isStopping() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.stopping
-}
-
-// close ends the loops and closes every socket. Transactions end with them.
-func (c *Caller) close() {
-	if c.end != nil {
-		c.end()
-	}
-	c.shut.Store(true)
-	for _, f := range c.closers {
-		_ = f() // nothing can be done about a socket that does not close
-	}
-	if c.ua != nil {
-		_ = c.ua.Close()
-	}
 }
 
 // Addr is where the caller listens. The port is 0 where it does not.
@@ -346,12 +330,6 @@ func (c *Caller) unreachable(to netip.AddrPort, quote []byte) {
 		s.once.Do(func() { close(s.bounced) })
 	}
 }
-
-// How often and how far apart the sockets are closed again at a stop.
-const (
-	lateCloses = 4
-	lateClose  = 25 * time.Millisecond
-)
 
 // tracker counts goroutines that may start at any time, and waits for them.
 type tracker struct {

@@ -1,6 +1,7 @@
 package sipcall
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -91,6 +92,9 @@ type packetConn struct {
 	// for: where it was sent, and its beginning as the error quotes it.
 	unreachable func(to netip.AddrPort, quote []byte)
 	ready       func() // called when sipgo reads for the first time
+	// closed is called when the socket is closed, before sipgo hears of that.
+	closed  func(own net.Addr, sources map[netip.AddrPort]bool)
+	sources map[netip.AddrPort]bool // that sipgo was given something of; its reader's
 }
 
 // ReadFrom gives the next datagram of a peer.
@@ -101,9 +105,14 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 		switch {
 		case err != nil && c.drain(err):
 		case err != nil:
+			if errors.Is(err, net.ErrClosed) {
+				c.closed(c.LocalAddr(), c.sources)
+			}
 			return n, nil, err
 		case c.peers.allows(from.Addr()):
-			return n, net.UDPAddrFromAddrPort(netip.AddrPortFrom(from.Addr().Unmap(), from.Port())), nil
+			from = unmapped(from)
+			c.sources[from] = true
+			return n, net.UDPAddrFromAddrPort(from), nil
 		}
 	}
 }

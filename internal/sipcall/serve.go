@@ -109,9 +109,6 @@ func (c *Caller) reply(req *sip.Request, status int, reason string) *sip.Respons
 // respond sends an answer. One that cannot be sent is asked for again by the other
 // end's next copy of the request.
 func (c *Caller) respond(tx *sip.ServerTx, res *sip.Response) {
-	if c.shut.Load() {
-		return
-	}
 	if err := tx.Respond(res); err != nil {
 		c.log.Debug("an answer could not be sent", "status", res.StatusCode, "error", scrub(err))
 	}
