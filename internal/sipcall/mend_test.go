@@ -122,10 +122,10 @@ func TestAnsweredDuringStop(t *testing.T) {
 		defer cancel()
 		stopped <- tr.Stop(ctx)
 	}()
-	first := p.Next("BYE")
+	first, cancel := p.Next("BYE"), p.Next("CANCEL") // an answer before it would need none
 	p.Reply(inv, "200 OK", siptest.Answer{Tag: "b", Body: siptest.SDP(), Headers: []string{p.Contact()}})
 	p.Reply(first, "200 OK", siptest.Answer{})
-	p.Reply(p.Next("CANCEL"), "481 Gone", siptest.Answer{})
+	p.Reply(cancel, "481 Gone", siptest.Answer{})
 	p.Reply(p.Next("BYE"), "200 OK", siptest.Answer{})
 	if f := failed(t, out); f.Class != sipcall.Canceled || !f.MayHaveRung {
 		t.Error(f)
