@@ -1,6 +1,9 @@
 package app
 
-import "runtime"
+import (
+	"runtime"
+	"sync"
+)
 
 // raiseProcessors gives Go's scheduler more processors than the machine has, for
 // threads that wait in system calls: such a thread holds one of them for a while,
@@ -8,14 +11,14 @@ import "runtime"
 // only.
 // Where $GOMAXPROCS says how many, that holds.
 func raiseProcessors(getenv func(string) string, more int) {
-	if want := processors + more; getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < want {
+	if want := processors() + more; getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < want {
 		runtime.GOMAXPROCS(want)
 	}
 }
 
 // processors is how many the process began with: the machine's, or what it may use
 // of them.
-var processors = runtime.GOMAXPROCS(0)
+var processors = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
 
 // diskThreads is by how much the processors are raised for a file's one writer,
 // which waits for the disk most of the time: on two cores, checks were 5 to 15 %

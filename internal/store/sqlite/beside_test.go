@@ -66,3 +66,37 @@ func TestCommandBesideTheServer(t *testing.T) {
 		t.Errorf("the lease is given back with %v", err)
 	}
 }
+
+// A command knows nothing of what the server has written since it last looked.
+func TestServerBesideTheCommand(t *testing.T) {
+	t.Parallel()
+	ctx, path := t.Context(), filepath.Join(t.TempDir(), "p.db")
+	server, command := openTest(t, Config{Path: path}), openTest(t, Config{Path: path})
+	if _, err := server.Join(ctx); err != nil {
+		t.Fatal(err)
+	}
+	count := func(s *Store, key string) (n int64) {
+		t.Helper()
+		if err := s.Do(ctx, verify.Op{Need: verify.Need{Account: "acc", Limits: []string{key}}, Plan: func(st verify.State) (verify.Writes, error) {
+			row := st.Limits[key]
+			row.Open++
+			n = row.Open
+			return verify.Writes{Limits: map[string]verify.LimitRow{key: {Row: row}}}, nil
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for i := int64(1); i < 9; i += 2 {
+		if a, b := count(command, "a/acc"), count(server, "a/acc"); a != i || b != i+1 {
+			t.Errorf("counted %d and %d, want %d and %d", a, b, i, i+1)
+		}
+	}
+	count(server, "n/new")
+	if n := count(command, "n/other"); n != 1 { // whose number the command would have given to another
+		t.Errorf("a new row counts %d", n)
+	}
+	if n := count(command, "n/other"); n != 2 {
+		t.Errorf("the new row counts %d then", n)
+	}
+}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -50,6 +51,31 @@ func TestNothingIsToldBeforeTheSync(t *testing.T) {
 		t.Error(err)
 	}
 	s.log.sync = datasync
+}
+
+// A read that comes between the COMMIT and what follows it waits as well.
+func TestWhatIsShownIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	l := newWalLog(filepath.Join(t.TempDir(), "log"))
+	if err := os.WriteFile(l.path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	waited := make(chan error, 1)
+	err := l.commit(true, func() error {
+		go func() { waited <- l.wait() }()
+		if err := l.settle(); err != nil { // of what was committed before: nothing
+			t.Error(err)
+		}
+		select {
+		case err := <-waited:
+			t.Errorf("a read in the middle of the COMMIT was answered with %v", err)
+		case <-time.After(50 * time.Millisecond):
+		}
+		return nil
+	})
+	if err := errors.Join(err, l.settle(), <-waited, l.close()); err != nil {
+		t.Error(err)
+	}
 }
 
 // A disk that does not keep what is written: nobody is told that something is
