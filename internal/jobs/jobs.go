@@ -51,7 +51,7 @@ type New struct {
 type Lease struct {
 	Job  int64
 	Node string
-	N    int // how often the job has been leased, this time included
+	N    int // how often the job has been leased, this time included; or 0 for one that was leased as it was written
 }
 
 // Job is leased work.

@@ -20,9 +20,11 @@ type mark struct {
 const (
 	insertMark = `INSERT INTO commits (writer, last, at) VALUES ($2, 0, ` + now + `) ON CONFLICT DO NOTHING`
 	setMark    = `UPDATE commits SET last = $2, at = $3 WHERE writer = $1`
-	// The lock waits for the transaction in question, where its end is not yet
-	// decided.
-	lockMark    = `SELECT last FROM commits WHERE writer = $1 FOR UPDATE`
+	// It waits for the transaction in question, where its end is not yet decided, and
+	// keeps it from being carried out where it has not come to the server yet: what was
+	// sent before a connection was lost may arrive late.
+	fenceMark   = `UPDATE commits SET last = CASE WHEN last >= $2::bigint THEN last ELSE $2::bigint + 1 END WHERE writer = $1 RETURNING last`
+	endMark     = `UPDATE commits SET last = greatest(last, $2::bigint) WHERE writer = $1`
 	deleteMarks = `DELETE FROM commits WHERE writer = ANY ($1::text[])`
 	forgetMarks = `DELETE FROM commits WHERE at < ` + now + ` - $2::bigint`
 )
@@ -104,9 +106,13 @@ func (s *Store) committed(m *mark) (bool, error) {
 	defer cancel()
 	for try := 0; ; try++ {
 		var last int64
-		err := s.pool.QueryRow(ctx, lockMark, m.writer).Scan(&last)
+		err := s.pool.QueryRow(ctx, fenceMark, m.writer, m.last).Scan(&last)
 		if err == nil || isNone(err) {
-			return err == nil && last == m.last, nil
+			done := err == nil && last == m.last
+			if err == nil {
+				m.last = last
+			}
+			return done, nil
 		}
 		if hasCode(err, "25006") { // a server that was switched away from
 			s.pool.Reset()

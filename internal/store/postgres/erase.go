@@ -16,6 +16,11 @@ import (
 )
 
 const (
+	// Who holds an account's row reads the counters of its numbers without a lock, and
+	// would write them again after they were deleted.
+	lockAccounts = `SELECT count(*) FROM (SELECT key FROM limits
+		WHERE key >= 'a/' AND key < 'a0' AND ($1::text = '' OR key = 'a/' || $1::text) ORDER BY key FOR UPDATE) AS a`
+
 	// No index: an erasure is rare, and an index would cost every start.
 	selectNumbered = `SELECT account, id FROM verifications WHERE number_index = $1 AND ($2 = '' OR account = $2) ORDER BY id`
 	// Statistics remember services that were deleted: their counters are still there.
@@ -87,6 +92,7 @@ func (s *Store) erase(ctx context.Context, c *pgxpool.Conn, e verify.Erasure) (d
 	o := overlay{store.NewOverlay()}
 	b := &pgx.Batch{}
 	s.loadVerifications(b, n, o)
+	b.Queue(lockAccounts, e.Account)
 	loadLimits(b, n, o)
 	if err := c.SendBatch(ctx, b).Close(); err != nil {
 		return did, err

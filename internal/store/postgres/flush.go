@@ -38,10 +38,10 @@ const (
 // are written whether they are there or not. What may have happened meanwhile is
 // that a lease was lost, or the writer's mark: these statements divide by zero then.
 const (
-	sureMark = `WITH m AS (UPDATE commits SET last = $2, at = $3 WHERE writer = $1 RETURNING 1) SELECT 1 / count(*) FROM m`
+	sureMark = `WITH m AS (UPDATE commits SET last = $2, at = $3 WHERE writer = $1 AND last < $2 RETURNING 1) SELECT 1 / count(*) FROM m`
 	// A job that is not finished stays locked, so that it is nobody else's before its
 	// attempt says what has become of it.
-	sureJobs = `WITH m AS (UPDATE commits SET last = $10, at = $11 WHERE writer = $9 RETURNING 1),
+	sureJobs = `WITH m AS (UPDATE commits SET last = $10, at = $11 WHERE writer = $9 AND last < $10 RETURNING 1),
 		gone AS (DELETE FROM jobs
 			USING (SELECT unnest($2::bigint[]) AS id, unnest($3::text[]) AS node, unnest($4::int[]) AS leases) AS l
 			WHERE jobs.id = l.id AND jobs.id = ANY ($2::bigint[]) AND coalesce(jobs.node, '') = l.node AND jobs.leases = l.leases

@@ -133,7 +133,7 @@ func (s *Store) together(m *mark, g group) (closed bool, err error) {
 		if err == nil {
 			s.limitKeys.learn(o)
 		}
-		s.hand(o, h, err, answered)
+		s.hand(*m, o, h, err, answered)
 	}()
 	o, closed, err = s.transact(m, g, h)
 	switch {

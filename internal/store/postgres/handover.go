@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // of their order is there, and the node is alive. What it asks of the order is asked
 // for each by itself (a scalar subquery is never made into a scan of the table).
 const insertJobs = `INSERT INTO jobs (kind, subject, order_key, due_at, node, leases)
-	SELECT kind, subject, order_key, due_at, node, (node IS NOT NULL)::int FROM (
+	SELECT kind, subject, order_key, due_at, node, 0 FROM (
 		SELECT kind, subject, order_key, due_at, CASE WHEN may
 			AND (SELECT alive_until >= ` + now + ` FROM nodes WHERE id = $2::text)
 			AND (order_key IS NULL OR (SELECT o.id FROM jobs AS o WHERE o.order_key = w.order_key LIMIT 1) IS NULL)
@@ -92,7 +93,7 @@ func (h *handover) insert(b *pgx.Batch, at *int64, rows []jobs.New) {
 		texts(rows, func(j *J) string { return j.Subject }), blobs(rows, func(j *J) []byte { return j.Order }),
 		column(rows, func(j *J) int64 { return store.Micros(j.Due) }), h.may).Query(func(rows pgx.Rows) error {
 		return each(rows, func() error {
-			j, leased := jobs.Job{Lease: jobs.Lease{Node: h.node, N: 1}}, false
+			j, leased := jobs.Job{Lease: jobs.Lease{Node: h.node}}, false
 			err := rows.Scan(&j.Lease.Job, (*string)(&j.Kind), &j.Subject, &leased)
 			if leased {
 				h.leased = append(h.leased, j)
@@ -105,7 +106,7 @@ func (h *handover) insert(b *pgx.Batch, at *int64, rows []jobs.New) {
 // hand gives the taker what was leased by a group that has ended with err. Where
 // its end is not known, or its answer was lost, nobody works on what may have been
 // leased: it is given back.
-func (s *Store) hand(o overlay, h *handover, err error, answered bool) {
+func (s *Store) hand(m mark, o overlay, h *handover, err error, answered bool) {
 	if h.taker == nil {
 		return
 	}
@@ -116,7 +117,7 @@ func (s *Store) hand(o overlay, h *handover, err error, answered bool) {
 		h.leased = nil
 		for i, may := range h.may {
 			if may {
-				s.unsure.add(h.node, o.NewJobs[i].Subject)
+				s.unsure.add(born{h.node, o.NewJobs[i].Subject, m})
 			}
 		}
 	}
@@ -133,6 +134,7 @@ func (s *Store) hand(o overlay, h *handover, err error, answered bool) {
 type recent struct {
 	mu    sync.Mutex
 	known map[string]remembered // by attempt
+	swept time.Time             // when what is too old was last dropped
 }
 
 type remembered struct {
@@ -163,7 +165,12 @@ func (r *recent) add(o overlay, j jobs.Job) {
 	if r.known == nil || len(r.known) >= maxRecent {
 		r.known = make(map[string]remembered)
 	}
-	r.known[j.Subject] = remembered{st, time.Now()}
+	now := time.Now()
+	if now.Sub(r.swept) > maxAge { // nothing of a person stays for whom nobody asks
+		maps.DeleteFunc(r.known, func(_ string, m remembered) bool { return now.Sub(m.since) > maxAge })
+		r.swept = now
+	}
+	r.known[j.Subject] = remembered{st, now}
 }
 
 // take gives what is remembered of an attempt, once.

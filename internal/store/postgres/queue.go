@@ -36,9 +36,10 @@ const (
 	selectNextDue = `SELECT due_at FROM jobs AS j WHERE node IS NULL AND ` + leasable + ` ORDER BY due_at, id LIMIT 1`
 	freeLeases    = `UPDATE jobs SET node = NULL FROM unnest($1::bigint[], $2::text[], $3::int[]) AS l (id, node, leases)
 		WHERE jobs.id = l.id AND jobs.id = ANY ($1::bigint[]) AND jobs.node = l.node AND jobs.leases = l.leases`
-	// A job that was leased as it was written has this lease number until it is freed.
+	// A job that was leased as it was written has this lease number until it is freed;
+	// one that was leased later never has it.
 	freeWritten = `UPDATE jobs SET node = NULL FROM unnest($1::text[], $2::text[]) AS l (node, subject)
-		WHERE jobs.subject = l.subject AND jobs.subject = ANY ($2::text[]) AND jobs.node = l.node AND jobs.leases = 1`
+		WHERE jobs.subject = l.subject AND jobs.subject = ANY ($2::text[]) AND jobs.node = l.node AND jobs.leases = 0`
 	postponeJob = `UPDATE jobs SET node = NULL, due_at = ` + now + ` + $2::bigint WHERE id = $3 AND node = $4 AND leases = $5
 		AND EXISTS (SELECT FROM nodes WHERE nodes.id = jobs.node AND alive_until >= ` + now + `)`
 
@@ -103,8 +104,14 @@ func (s *Store) Newest(ctx context.Context) (n int64, err error) {
 type unsure struct {
 	mu   sync.Mutex
 	list []jobs.Lease
-	// Of jobs that may have been leased as they were written, without number.
-	nodes, subjects []string
+	born []born
+}
+
+// born is a job that may have been leased as it was written, in the transaction
+// that a mark stands for.
+type born struct {
+	node, subject string
+	mark          mark
 }
 
 // addLeases notes leases.
@@ -114,19 +121,19 @@ func (u *unsure) addLeases(list []jobs.Lease) {
 	u.list = append(u.list, list...)
 }
 
-// add notes that the job of a subject may have been leased as it was written.
-func (u *unsure) add(node, subject string) {
+// add notes jobs that may have been leased as they were written.
+func (u *unsure) add(list ...born) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.nodes, u.subjects = append(u.nodes, node), append(u.subjects, subject)
+	u.born = append(u.born, list...)
 }
 
-func (u *unsure) take() (list []jobs.Lease, nodes, subjects []string) {
+func (u *unsure) take() (list []jobs.Lease, jobs []born) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	list, nodes, subjects = u.list, u.nodes, u.subjects
-	u.list, u.nodes, u.subjects = nil, nil, nil
-	return list, nodes, subjects
+	list, jobs = u.list, u.born
+	u.list, u.born = nil, nil
+	return list, jobs
 }
 
 // due is a job with its time.
@@ -193,22 +200,35 @@ func (s *Store) lease(ctx context.Context, c *pgxpool.Conn, node string, after i
 
 // freeUnsure gives back what may have been leased without anybody knowing.
 func (s *Store) freeUnsure(ctx context.Context) error {
-	list, nodes, subjects := s.unsure.take()
+	list, written := s.unsure.take()
 	var err error
 	if len(list) > 0 {
 		if _, err = s.exec(ctx, freeLeases, bindLeases(list)...); err != nil {
 			s.unsure.addLeases(list)
 		}
 	}
-	if len(nodes) > 0 {
-		_, failed := s.exec(ctx, freeWritten, nodes, subjects)
-		for i := range nodes {
-			if failed != nil {
-				s.unsure.add(nodes[i], subjects[i])
+	if len(written) > 0 {
+		if failed := s.freeBorn(ctx, written); failed != nil {
+			s.unsure.add(written...)
+			err = errors.Join(err, failed)
+		}
+	}
+	return err
+}
+
+// freeBorn gives back jobs that were leased as they were written, when the
+// transactions that wrote them have ended, or can no longer be carried out.
+func (s *Store) freeBorn(ctx context.Context, written []born) error {
+	ended := make(map[mark]bool)
+	for _, b := range written {
+		if !ended[b.mark] {
+			if _, err := s.exec(ctx, endMark, b.mark.writer, b.mark.last); err != nil {
+				return err
 			}
 		}
-		err = errors.Join(err, failed)
+		ended[b.mark] = true
 	}
+	_, err := s.exec(ctx, freeWritten, column(written, func(b *born) string { return b.node }), column(written, func(b *born) string { return b.subject }))
 	return err
 }
 

@@ -56,7 +56,10 @@ func (m *sessions) apply(pc *pgxpool.Config) {
 					return err
 				}
 			}
-			if !own(ctx, conn) {
+			switch alone, err := own(ctx, conn); {
+			case err != nil: // of which nothing is learned
+				return err
+			case !alone:
 				m.shared.Store(true)
 				return errShared
 			}
@@ -73,16 +76,17 @@ func (m *sessions) apply(pc *pgxpool.Config) {
 var errShared = errors.New("postgres: the session is shared")
 
 // own says that the connection leads to one server process, and sets it up.
-func own(ctx context.Context, conn *pgconn.PgConn) bool {
+func own(ctx context.Context, conn *pgconn.PgConn) (bool, error) {
 	got, err := conn.Exec(ctx, selectBackend).ReadAll()
-	if err != nil || len(got) != 1 || len(got[0].Rows) != 1 || conn.PID() == 0 {
-		return false
+	if err != nil {
+		return false, err
 	}
-	if string(got[0].Rows[0][0]) != strconv.FormatUint(uint64(conn.PID()), 10) {
-		return false
+	if len(got) != 1 || len(got[0].Rows) != 1 || conn.PID() == 0 ||
+		string(got[0].Rows[0][0]) != strconv.FormatUint(uint64(conn.PID()), 10) {
+		return false, nil
 	}
 	_, err = conn.Exec(ctx, ownSession).ReadAll()
-	return err == nil
+	return err == nil, err
 }
 
 // How long a session keeps its plans: as long as it is old, and between these. So

@@ -44,7 +44,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 	for i, sql := range []string{
 		unindexed, lockVerifications + inOrder, lockVerifications + orOfBinding + inOrder, readLimits, readTheirs, readOnce,
 		sureMark, sureJobs, insertJobs, endVerifications, deliverAttempts, dialAttempts, queueAttempts, freeWritten, anyDue,
-		readAttempts, lockLimits, lockAlso, lockOnce, lockJobs, countVerifications, dropJobs, finishJobs, freeLeases, setMark, lockMark,
+		readAttempts, lockLimits, lockAlso, lockOnce, lockJobs, countVerifications, dropJobs, finishJobs, freeLeases, setMark, fenceMark, endMark,
 		selectVerification, selectAttempts, selectOwner, selectOwnerAttempts, selectToken, selectOverdue, selectStops, forgetLimits,
 		forgetOnce, leaseJobs, selectNextDue, postponeJob, beatNode, leaveNode, reap, selectDepth, selectServices + " AND is_default",
 		selectServices + " AND id = $2", selectKey + " WHERE id = $1", selectKey + " WHERE account = $1", selectInUse, selectEntries,

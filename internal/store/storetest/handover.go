@@ -82,7 +82,9 @@ func handedOver(s *suite) {
 	l := h.taken[0].Lease
 	same(s, "the kind", jobs.Deliver, h.taken[0].Kind)
 	same(s, "the lease", true, s.leased(l))
-	same(s, "its number", 1, l.N)
+	if l.N > 1 {
+		s.Errorf("its number is %d", l.N)
+	}
 	for _, what := range []string{"what its worker reads", "what it reads again"} {
 		st, err := s.ReadAttempt(s.Context(), a.ID)
 		s.ok(err)
