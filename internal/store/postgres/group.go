@@ -128,17 +128,18 @@ func (s *Store) wait(t trouble, try int, until time.Time) bool {
 // one whose end is not known; its own connection is given back by then, which may
 // have been the pool's last. closed says that the connection was lost.
 func (s *Store) together(m *mark, g group) (closed bool, err error) {
-	o, h, answered := overlay{}, &handover{}, true
+	o, h := overlay{}, &handover{}
 	defer func() {
 		if err == nil {
 			s.limitKeys.learn(o)
 		}
-		s.hand(*m, o, h, err, answered)
+		h.mark = *m
+		s.hand(o, h, err)
 	}()
 	o, closed, err = s.transact(m, g, h)
 	switch {
 	case isUnknown(err):
-		answered = false
+		h.unanswered = true
 		err = s.findOut(m, err)
 	case errors.Is(err, errNoMark):
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

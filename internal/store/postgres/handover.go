@@ -53,6 +53,9 @@ type handover struct {
 	places int
 	may    []bool     // of the new jobs: it may be leased
 	leased []jobs.Job // by the group's statement
+	// What the group's transaction is known by, and that its answer was lost.
+	mark       mark
+	unanswered bool
 }
 
 // reserve keeps places for jobs that are due, of each order for the first.
@@ -106,18 +109,18 @@ func (h *handover) insert(b *pgx.Batch, at *int64, rows []jobs.New) {
 // hand gives the taker what was leased by a group that has ended with err. Where
 // its end is not known, or its answer was lost, nobody works on what may have been
 // leased: it is given back.
-func (s *Store) hand(m mark, o overlay, h *handover, err error, answered bool) {
+func (s *Store) hand(o overlay, h *handover, err error) {
 	if h.taker == nil {
 		return
 	}
 	switch {
 	case judge(err, false) != none && !isUnknown(err):
 		h.leased = nil
-	case err != nil || !answered:
+	case err != nil || h.unanswered:
 		h.leased = nil
 		for i, may := range h.may {
 			if may {
-				s.unsure.add(born{h.node, o.NewJobs[i].Subject, m})
+				s.unsure.add(born{h.node, o.NewJobs[i].Subject, h.mark})
 			}
 		}
 	}
