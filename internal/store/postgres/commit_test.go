@@ -3,7 +3,6 @@ package postgres
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -72,9 +71,25 @@ func (p *proxy) serve(client net.Conn) {
 		return
 	}
 	defer server.Close()
-	go func() {
-		_, _ = io.Copy(client, server) // ends with either
-		client.Close()
+	var mute atomic.Bool
+	answered := make(chan struct{})
+	go func() { // ends with either
+		defer client.Close()
+		buf := make([]byte, 1<<20)
+		for told := false; ; {
+			n, err := server.Read(buf)
+			switch {
+			case err != nil:
+				return
+			case !mute.Load():
+				if _, err := client.Write(buf[:n]); err != nil {
+					return
+				}
+			case !told:
+				told = true
+				close(answered)
+			}
+		}
 	}()
 	buf := make([]byte, 1<<20)
 	wrote := false
@@ -86,7 +101,14 @@ func (p *proxy) serve(client net.Conn) {
 		wrote = wrote || bytes.Contains(buf[:n], []byte("UPDATE commits"))
 		commits := bytes.Contains(buf[:n], []byte("COMMIT\x00"))
 		if how := p.next.Load(); commits && wrote && how != pass && p.next.CompareAndSwap(how, pass) {
-			p.lose(how, client, func() { _, _ = server.Write(buf[:n]) })
+			p.lose(how, client, func() {
+				mute.Store(true)
+				_, _ = server.Write(buf[:n])
+				select { // the server has carried it out
+				case <-answered:
+				case <-time.After(time.Second):
+				}
+			})
 			return
 		}
 		if _, err := server.Write(buf[:n]); err != nil {
@@ -102,9 +124,8 @@ func (p *proxy) lose(how int32, client net.Conn, deliver func()) {
 	if how == swallow {
 		return
 	}
-	client.Close()
 	deliver()
-	time.Sleep(50 * time.Millisecond) // the server gets to it before it notices
+	client.Close()
 }
 
 func openBehind(t *testing.T) (*Store, *proxy) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -226,14 +225,6 @@ func onlyDialled(a, b verify.Attempt) bool {
 		a.AnsweredAt.Equal(b.AnsweredAt) && a.EndedAt.Equal(b.EndedAt) && a.RungAt.Equal(b.RungAt) && a.GateAt.Equal(b.GateAt)
 }
 
-// keepStep is what the time to keep a row of counters is rounded up to, in
-// microseconds. It moves on with every use of the row, and an index has it: a row
-// whose indexed columns stay as they are is replaced on its page, without a word
-// to any index.
-const keepStep = int64(10 * time.Minute / time.Microsecond)
-
-func roundKeep(micros int64) int64 { return (micros + keepStep - 1) / keepStep * keepStep }
-
 // limitRow is a row to be written.
 type limitRow struct {
 	key string
@@ -243,7 +234,7 @@ type limitRow struct {
 func bindLimits(rows []limitRow) []any {
 	return []any{
 		texts(rows, func(l *limitRow) string { return l.key }), column(rows, func(l *limitRow) []byte { return l.Row.Encode() }),
-		column(rows, func(l *limitRow) int64 { return roundKeep(l.Keep) }),
+		column(rows, func(l *limitRow) int64 { return store.RoundKeep(l.Keep) }),
 	}
 }
 
