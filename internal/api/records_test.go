@@ -12,7 +12,7 @@ import (
 )
 
 const toldBody = `{"to":"+81312345678","consent":{"at":"2026-01-02T04:04:05+01:00","how":"box ticked"},"client_ip":"192.0.2.7",
-	"user_ref":"user-4711","metadata":{"order_id":"1001"}}`
+	"user_ref":"user-zq4711zq","metadata":{"order_id":"order-zq1001zq"}}`
 
 func TestWhatWasToldIsShownToKeys(t *testing.T) {
 	t.Parallel()
@@ -21,8 +21,8 @@ func TestWhatWasToldIsShownToKeys(t *testing.T) {
 		return w.as(w.keys["one"], "POST /v1/verifications", toldBody, "Idempotency-Key", "once")
 	}
 	want := api.Told{
-		Consent: &api.Consent{At: "2026-01-02T03:04:05Z", How: "box ticked"}, ClientIP: "192.0.2.7", UserRef: "user-4711",
-		Metadata: map[string]string{"order_id": "1001"},
+		Consent: &api.Consent{At: "2026-01-02T03:04:05Z", How: "box ticked"}, ClientIP: "192.0.2.7", UserRef: "user-zq4711zq",
+		Metadata: map[string]string{"order_id": "order-zq1001zq"},
 	}
 	first := ask()
 	v := read[api.Started](t, first, http.StatusCreated)
@@ -38,7 +38,7 @@ func TestWhatWasToldIsShownToKeys(t *testing.T) {
 		}
 	}
 	byToken := text(t, w.as(v.ClientToken, "GET /v1/verifications/"+v.ID, ""))
-	for _, secret := range []string{"consent", "192.0.2.7", "4711", "1001"} {
+	for _, secret := range []string{"consent", "192.0.2.7", "zq4711zq", "zq1001zq"} {
 		if strings.Contains(byToken, secret) || strings.Contains(w.log.String(), secret) {
 			t.Errorf("a client token, or the log, was told %s", secret)
 		}
@@ -90,7 +90,7 @@ func TestErasure(t *testing.T) {
 		}
 	}
 	log := text(t, w.as(admin, "GET /v1/audit", ""))
-	if !strings.Contains(log, string(account.PersonErased)) || strings.Contains(log, "31234") {
+	if !strings.Contains(log, string(account.PersonErased)) || strings.Contains(log, "312345678") {
 		t.Errorf("the log: %s", log)
 	}
 	if again := read[api.Erased](t, w.as(admin, "POST /v1/erasures", body), http.StatusOK); again != (api.Erased{}) {
