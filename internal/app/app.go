@@ -52,6 +52,7 @@ type Main struct {
 	stats    stats
 	own      secret.Token // a command's own API key
 	ownID    string
+	flush    func() // writes what waits in the log
 	closed   bool
 }
 
@@ -66,8 +67,9 @@ func New(ctx context.Context, cfg Config) (*Main, error) {
 	if err != nil {
 		return nil, err
 	}
+	flush := func() {}
 	if cfg.Log == nil {
-		cfg.Log = cfg.logger(f.Log)
+		cfg.Log, flush = cfg.logger(f.Log)
 	}
 	if err := ensureFolder(cfg.Data); err != nil {
 		return nil, err
@@ -75,7 +77,7 @@ func New(ctx context.Context, cfg Config) (*Main, error) {
 	if cfg.Work != WorkAll { // a command's own server is for the command alone
 		f.TLS, f.MetricsListen, f.StopAfter = TLSFile{}, "", min(f.StopAfter, commandStop)
 	}
-	m := &Main{cfg: cfg}
+	m := &Main{cfg: cfg, flush: flush}
 	if err := m.build(ctx, f); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
@@ -374,5 +376,6 @@ func (m *Main) Close() error {
 	if m.lock != nil {
 		errs = append(errs, m.lock.Unlock())
 	}
+	m.flush()
 	return errors.Join(errs...)
 }

@@ -83,14 +83,3 @@ func DefaultData(getenv func(string) string) (string, error) {
 	}
 	return "", errors.New("there is no home folder: say --data DIR")
 }
-
-// logger makes the log that the file asks for.
-func (c Config) logger(f LogFile) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(f.Level)) // judged with the file
-	opts := &slog.HandlerOptions{Level: level}
-	if f.Format == "json" {
-		return slog.New(slog.NewJSONHandler(c.Stderr, opts))
-	}
-	return slog.New(slog.NewTextHandler(c.Stderr, opts))
-}

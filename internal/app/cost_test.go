@@ -80,7 +80,8 @@ func newProgram(b *testing.B) *program {
 		ID: id, Account: DefaultAccount, Scopes: []account.Scope{account.ScopeAdmin}, Hash: tok.Hash(),
 	}}})
 	no(b, err)
-	m, log := newMetrics(), Config{Stderr: io.Discard}.logger(LogFile{})
+	m := newMetrics()
+	log, _ := Config{Stderr: io.Discard}.logger(LogFile{})
 	p := &program{store: &noStore{}, key: tok.Reveal()}
 	core, err := verify.New(verify.Config{
 		Store: p.store, Keys: keys, Services: dir, Log: log, Observe: m.core(),

@@ -76,6 +76,7 @@ type Worker struct {
 	after  int64                 // only jobs with a greater number are taken
 
 	running   sync.WaitGroup // attempts
+	crew      *crew
 	loops     sync.WaitGroup
 	stopping  atomic.Bool        // nothing more is taken or placed
 	hangingUp atomic.Bool        // what is placed all the same is hung up
@@ -98,7 +99,7 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Worker{cfg: cfg, wake: cfg.Core.Signal(), active: make(map[jobs.Lease]string)}, nil
+	return &Worker{cfg: cfg, wake: cfg.Core.Signal(), active: make(map[jobs.Lease]string), crew: newCrew()}, nil
 }
 
 // Start joins the nodes and begins to work. Stop must follow.
@@ -140,6 +141,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 	}
 	w.drop()
 	w.running.Wait()
+	w.crew.dismiss()
 	w.cancel()
 	w.loops.Wait()
 	if err := w.cfg.Queue.Leave(context.WithoutCancel(ctx), w.name()); err != nil {
@@ -253,8 +255,8 @@ func (w *Worker) Take(leased []jobs.Job, unused int) {
 	}
 }
 
-// begin works on one job in its own goroutine. What remains to be followed gets
-// another one: the first has a stack as deep as the work was.
+// begin works on one job beside the others. What remains to be followed gets a
+// goroutine of its own: those of the crew have stacks as deep as the work was.
 func (w *Worker) begin(j jobs.Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -262,7 +264,9 @@ func (w *Worker) begin(j jobs.Job) {
 		return // Leave gives it back
 	}
 	w.active[j.Lease] = j.Subject
-	w.running.Go(func() {
+	w.running.Add(1)
+	w.crew.do(func() {
+		defer w.running.Done()
 		f := w.work(w.attempts, j)
 		if f == nil {
 			w.done(j.Lease)
