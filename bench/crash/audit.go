@@ -146,6 +146,9 @@ func (a *audit) report(r report) {
 	if r.postgres {
 		db = "PostgreSQL"
 	}
+	if r.victim == "upgrade" {
+		r.victim = "node, which comes back with either program,"
+	}
 	fmt.Printf("%d kills of the %s under load in %s, %s\n", r.kills, r.victim, r.took.Round(time.Second), db)
 	fmt.Printf("acknowledged: %d starts, %d approvals, %d wrong guesses; %d requests sent again, %d of them answered from the record\n",
 		a.starts, a.approvals, a.wrong, a.retries, a.replays)

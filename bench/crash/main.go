@@ -2,14 +2,17 @@
 // load of starts and checks, starts it again, goes on, and then audits what the
 // program says, what the carrier recorded and what the database holds. Run it with
 //
-//	make bench-crash [KILLS=10] [DB=sqlite|postgres] [KILL=server|node|postgres] [CLIENTS=32] [NODES=2]
+//	make bench-crash [KILLS=10] [DB=sqlite|postgres] [KILL=server|node|postgres|upgrade OLD=REVISION] [CLIENTS=32] [NODES=2]
 //
 // Every request carries an Idempotency-Key and is repeated with it until it is
 // answered, as a careful client does. So each number is started once and may be
 // called at most once, each guess counts exactly once, and of several right
 // answers at the same moment one approves. KILL=node kills one of NODES servers on
-// one PostgreSQL database, and the clients go on at the others. The exit status is 1 unless nothing was
-// lost and nothing happened twice.
+// one PostgreSQL database, and the clients go on at the others; KILL=upgrade does,
+// too, where all of them begin with the program of an earlier revision (OLD, as git
+// names it) and its schema: the schema is brought up to date beside them, and from
+// then on whoever was killed comes back with either program. The exit status is 1
+// unless nothing was lost and nothing happened twice.
 package main
 
 import (
@@ -62,6 +65,7 @@ type scene struct {
 	cluster *pg.Cluster      // nil: SQLite
 	apis    []*api.Client    // of each server
 	clients int
+	upgrade *upgrade // nil: all servers run one program
 }
 
 // api gives the client of any server, as a load balancer would.
@@ -83,10 +87,15 @@ func run(ctx context.Context, kills int) (ok bool, err error) {
 	victim, nodes := settings.Word("KILL", "server"), 1
 	switch victim {
 	case "server", "postgres":
-	case "node":
+	case "node", "upgrade":
 		nodes = settings.Number("NODES", 2)
 	default:
-		return false, errors.New("KILL: choose server, node or postgres")
+		return false, errors.New("KILL: choose server, node, postgres or upgrade")
+	}
+	if victim == "upgrade" {
+		if s.upgrade, err = newUpgrade(ctx, os.Getenv("OLD")); err != nil {
+			return false, err
+		}
 	}
 	if err := s.setUp(ctx, nodes, settings.Word("DB", "sqlite") == "postgres" || victim != "server"); err != nil {
 		return false, err
@@ -121,6 +130,9 @@ func (s *scene) setUp(ctx context.Context, nodes int, postgres bool) (err error)
 		return err
 	}
 	cfg := server.Config{Carrier: s.rec.URL}
+	if s.upgrade != nil {
+		cfg.Bin = s.upgrade.old
+	}
 	if postgres {
 		if s.cluster, err = pg.Start(); err != nil {
 			return err
@@ -148,6 +160,9 @@ func (s *scene) close() error {
 	}
 	if s.rec != nil {
 		s.rec.Close()
+	}
+	if s.upgrade != nil {
+		s.upgrade.close()
 	}
 	if s.cluster != nil {
 		return s.cluster.Close()
@@ -192,6 +207,11 @@ func (s *scene) strike(n int, victim string) (again func(context.Context) error,
 	one := s.servers[rand.IntN(len(s.servers))]
 	one.Kill()
 	return func(ctx context.Context) error {
+		if s.upgrade != nil {
+			if err := s.upgrade.change(ctx, one); err != nil {
+				return err
+			}
+		}
 		_, err := one.Run(ctx)
 		return err
 	}, nil

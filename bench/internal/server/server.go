@@ -37,6 +37,8 @@ type Config struct {
 	// Beside is a server on the same PostgreSQL database whose keyring, API key and
 	// program this one uses: another node. Nil: none.
 	Beside *Server
+	// Bin is the program; empty: $BIN, or one that is built from the working tree.
+	Bin string
 }
 
 // lifted are limits so high that such a load does not meet them. They are counted
@@ -73,7 +75,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Dir: filepath.Join(dir, "data"), cfg: cfg, bin: os.Getenv("BIN")}
+	s := &Server{Dir: filepath.Join(dir, "data"), cfg: cfg, bin: cfg.Bin}
 	if err := s.setUp(ctx); err != nil {
 		s.Close()
 		return nil, err
@@ -89,12 +91,9 @@ func (s *Server) setUp(ctx context.Context) error {
 		s.bin = s.cfg.Beside.bin
 	}
 	if s.bin == "" {
-		s.bin = filepath.Join(filepath.Dir(s.Dir), "pincall")
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", s.bin, "./cmd/pincall")
-		build.Dir = ".."
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("build: %w: %s", err, out)
+		var err error
+		if s.bin, err = Build(ctx, filepath.Dir(s.Dir)); err != nil {
+			return err
 		}
 	}
 	if err := s.configure(); err != nil {
@@ -108,7 +107,7 @@ func (s *Server) setUp(ctx context.Context) error {
 		if _, err := s.command(ctx, "keyring", "new", s.keyring); err != nil {
 			return err
 		}
-		if _, err := s.command(ctx, "migrate"); err != nil {
+		if err := s.Migrate(ctx); err != nil {
 			return err
 		}
 	}
@@ -116,6 +115,15 @@ func (s *Server) setUp(ctx context.Context) error {
 	s.Key = strings.TrimSpace(out)
 	return err
 }
+
+// Migrate brings the database up to the program's schema.
+func (s *Server) Migrate(ctx context.Context) error {
+	_, err := s.command(ctx, "migrate")
+	return err
+}
+
+// Become has another program run from the next start on.
+func (s *Server) Become(bin string) { s.bin = bin }
 
 // configure chooses addresses, which stay the same over restarts, and writes the
 // configuration file.
