@@ -33,7 +33,6 @@ type session struct {
 	last    string          // what was last said, to know a change
 	keys    [2]media.Crypto // ours, one for each suite
 	agreed  *media.Remote   // nil: nothing yet
-	theirs  []mediaLine     // of an offer that is being answered
 	way     string          // direction that we state
 }
 

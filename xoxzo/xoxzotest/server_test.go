@@ -222,7 +222,8 @@ func TestCallback(t *testing.T) {
 	id := place(t, s, f)
 	f.Set("callbackurl", "http://www.example.com/")
 	stranger := place(t, s, f)
-	if !s.End(id) || !s.End(id) || !s.End(stranger) || s.End("none") {
+	first, again := s.End(id), s.End(id)
+	if !first || !again || !s.End(stranger) || s.End("none") {
 		t.Error("End reports the wrong thing")
 	}
 	form := <-got
@@ -275,7 +276,8 @@ func TestFaultsOfTheConnection(t *testing.T) {
 		return err
 	}
 	s.Fail(xoxzotest.OpCredits, xoxzotest.Fault{Drop: true}, xoxzotest.Fault{Hang: true})
-	if get() == nil || get() == nil {
+	dropped, hung := get(), get()
+	if dropped == nil || hung == nil {
 		t.Error("drop or hang were answered")
 	}
 	s.DropConnections(1)

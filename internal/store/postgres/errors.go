@@ -37,7 +37,7 @@ var (
 	errLost = errors.New("postgres: connection lost")
 	// errUnknown says that it is not known whether the transaction was committed.
 	errUnknown = errors.New("postgres: it is not known whether this was committed")
-	errConfig  = errors.New("the DSN cannot be read: want postgres://user:password@host:5432/database, or host=... user=... dbname=...")
+	errConfig  = errors.New("the DSN cannot be read: want postgres://user:password@host:5432/database, or host=HOST user=USER dbname=DATABASE")
 )
 
 // trouble says what can be done about an error.
