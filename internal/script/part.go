@@ -6,35 +6,47 @@ import (
 	"unicode"
 )
 
-// Kind tells what a part is; it decides which fields of a [Part] are set.
-type Kind string
+// Kind tells what a part is; it decides which fields of a [Part] are set. The zero
+// value is none. (A script has dozens of parts, of which each call makes new ones:
+// they are small.)
+type Kind uint8
 
 // The kinds of parts.
 const (
-	KindSay     Kind = "say"     // a phrase of the language, or a piece of one
-	KindBrand   Kind = "brand"   // the tenant's name
-	KindAmount  Kind = "amount"  // an amount of money, in words
-	KindPayee   Kind = "payee"   // who is paid
-	KindDigit   Kind = "digit"   // one digit of the code
-	KindSilence Kind = "silence" // nothing, for a while
-	KindGate    Kind = "gate"    // a prompt; nothing further is said before the right keys
-	KindMenu    Kind = "menu"    // a prompt; keys are welcome and not required
-	KindText    Kind = "text"    // an announcement's free text
+	KindSay     Kind = iota + 1 // a phrase of the language, or a piece of one
+	KindBrand                   // the tenant's name
+	KindAmount                  // an amount of money, in words
+	KindPayee                   // who is paid
+	KindDigit                   // one digit of the code
+	KindSilence                 // nothing, for a while
+	KindGate                    // a prompt; nothing further is said before the right keys
+	KindMenu                    // a prompt; keys are welcome and not required
+	KindText                    // an announcement's free text
 )
 
+var kinds = [...]string{"", "say", "brand", "amount", "payee", "digit", "silence", "gate", "menu", "text"}
+
+// String names the kind.
+func (k Kind) String() string { return kinds[k] }
+
 // Section tells which step of the call a part belongs to. A replay says the
-// parts of one readout again and nothing else.
-type Section string
+// parts of one readout again and nothing else. The zero value is none.
+type Section uint8
 
 // The sections, in the order they are said.
 const (
-	SectionIntro   Section = "intro"   // who calls, and why; amount and payee
-	SectionGate    Section = "gate"    // the prompt for the gate's keys
-	SectionWarning Section = "warning" // do not share this code
-	SectionReadout Section = "readout" // the code, once; Part.Readout counts from 1
-	SectionMenu    Section = "menu"    // again, or report
-	SectionBye     Section = "bye"     // thanks and good-bye; also every aside
+	SectionIntro   Section = iota + 1 // who calls, and why; amount and payee
+	SectionGate                       // the prompt for the gate's keys
+	SectionWarning                    // do not share this code
+	SectionReadout                    // the code, once; Part.Readout counts from 1
+	SectionMenu                       // again, or report
+	SectionBye                        // thanks and good-bye; also every aside
 )
+
+var sections = [...]string{"", "intro", "gate", "warning", "readout", "menu", "bye"}
+
+// String names the section.
+func (s Section) String() string { return sections[s] }
 
 // Gate is what must be keyed before the code is read.
 type Gate string
@@ -48,8 +60,8 @@ const (
 
 // The keys of the menu.
 const (
-	KeyAgain  = "1" // hear the code again
-	KeyReport = "9" // I did not ask for this call
+	KeyAgain  = '1' // hear the code again
+	KeyReport = '9' // I did not ask for this call
 )
 
 // ParseGate reads a gate's name. Its error does not repeat the input.
@@ -80,6 +92,9 @@ func (g Gate) keys() int {
 type Part struct {
 	Kind    Kind
 	Section Section
+	Digit   byte   // '0' to '9' for KindDigit, otherwise 0
+	Again   byte   // the key that replays, for KindMenu
+	Report  byte   // the key that reports, for KindMenu
 	Readout int    // 1, 2 or 3 in SectionReadout, otherwise 0
 	Lang    string // the language of Words, as Languages names it
 	Phrase  string // which phrase of the language file this is; "greeting.1" is a first piece; empty for what is not a phrase
@@ -87,11 +102,8 @@ type Part struct {
 	Words string // what is spoken, as plain text; empty for a silence
 	After string // punctuation and space that follow Words in running text; not spoken
 
-	Digit   byte          // '0' to '9' for KindDigit, otherwise 0
 	Silence time.Duration // for KindSilence
 	Gate    Gate          // for KindGate
-	Again   string        // the key that replays, for KindMenu
-	Report  string        // the key that reports, for KindMenu
 }
 
 // What a person is given beyond the words themselves, in estimates.

@@ -23,8 +23,8 @@ func (l *lexicon) digit(d byte, plain bool) Part {
 // menuWords is the prompt with its two keys, named by their digit words.
 func (l *lexicon) menuWords() string {
 	return fill(l.Phrases["menu"], map[string]string{
-		"again":  l.key(KeyAgain[0]),
-		"report": l.key(KeyReport[0]),
+		"again":  l.key(KeyAgain),
+		"report": l.key(KeyReport),
 	})
 }
 
@@ -173,7 +173,7 @@ func Units(lang string) ([]Part, error) {
 		}
 	}
 	for i := range units {
-		units[i].Section = ""
+		units[i].Section = 0
 	}
 	return units, nil
 }

@@ -150,7 +150,7 @@ func (p Part) wire(masked bool) wirePart {
 	case KindGate:
 		return wirePart{Gate: p.Gate, Words: words}
 	case KindMenu:
-		return wirePart{Menu: &wireMenu{p.Again, p.Report}, Words: words}
+		return wirePart{Menu: &wireMenu{string(rune(p.Again)), string(rune(p.Report))}, Words: words}
 	default:
 		return wirePart{Say: words}
 	}

@@ -136,10 +136,10 @@ func TestUndisturbed(t *testing.T) {
 	s := composed(t, script.GateScreenDigits)
 	var got, want []string
 	for _, x := range h.said {
-		got = append(got, string(x.part.Kind)+" "+x.part.Phrase)
+		got = append(got, x.part.Kind.String()+" "+x.part.Phrase)
 	}
 	for _, p := range s.Parts {
-		want = append(want, string(p.Kind)+" "+p.Phrase)
+		want = append(want, p.Kind.String()+" "+p.Phrase)
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error("not the script, in order (-want +got):\n" + d)
@@ -152,7 +152,7 @@ func TestUndisturbed(t *testing.T) {
 	if d := cmp.Diff(events, h.events); d != "" {
 		t.Error("events (-want +got):\n" + d)
 	}
-	if d := cmp.Diff([]script.Kind{script.KindGate, "", script.KindMenu, ""}, h.waits); d != "" {
+	if d := cmp.Diff([]script.Kind{script.KindGate, 0, script.KindMenu, 0}, h.waits); d != "" {
 		t.Error("waits (-want +got):\n" + d)
 	}
 	if h.Fault != outcome.FaultNone || h.hung != 1 {

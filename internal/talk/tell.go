@@ -31,7 +31,7 @@ func (r *run) layOut() {
 		r.sections = []section{{parts: after, readout: true, needed: true, whole: whole}}
 		return
 	}
-	r.again, r.report = script.KeyAgain[0], script.KeyReport[0]
+	r.again, r.report = script.KeyAgain, script.KeyReport
 	for begin := 0; begin < len(s.Parts); {
 		head, end := s.Parts[begin], begin+1
 		for end < len(s.Parts) && s.Parts[end].Section == head.Section && s.Parts[end].Readout == head.Readout {
@@ -46,8 +46,8 @@ func (r *run) layOut() {
 		r.sections[i].needed = true
 	}
 	for _, p := range s.Parts {
-		if p.Kind == script.KindMenu && p.Again != "" && p.Report != "" {
-			r.again, r.report = p.Again[0], p.Report[0]
+		if p.Kind == script.KindMenu && p.Again != 0 && p.Report != 0 {
+			r.again, r.report = p.Again, p.Report
 		}
 	}
 }
