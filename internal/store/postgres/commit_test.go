@@ -165,20 +165,36 @@ func TestLostCommitIsFoundOut(t *testing.T) {
 	}
 }
 
-// Where it cannot be found out, nobody is told that it was done.
+// Where it cannot be found out, nobody is told that it was done, whether the group
+// was careful or not.
 func TestUnknownCommitIsNoSuccess(t *testing.T) {
 	t.Parallel()
-	s, p := openBehind(t)
-	x := sampleStart()
-	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
-	p.next.Store(isolate)
-	if err := s.Do(t.Context(), approve(x.v)); !isUnavailable(err) {
-		t.Errorf("the approval gave %v", err)
-	}
-	p.away.Store(false)
-	st, err := s.Read(t.Context(), x.v.Account, x.v.ID)
-	if err != nil || st.Verification.Status != verify.Approved {
-		t.Fatalf("it is %s, %v: the test lost it too early", st.Verification.Status, err)
+	for _, careful := range []bool{true, false} {
+		s, p := openBehind(t)
+		x := sampleStart()
+		put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
+		op := approve(x.v)
+		if careful {
+			op.Need.Limits = nil // not its account's row either
+		} else {
+			other := sampleStart().v
+			putSure(t, s, other)
+			if err := s.Do(t.Context(), approve(other)); err != nil { // the statements are known to the connection
+				t.Fatal(err)
+			}
+		}
+		if s.union([]verify.Op{op}).careful != careful {
+			t.Fatalf("the group is not careful: %v", careful)
+		}
+		p.next.Store(isolate)
+		if err := s.Do(t.Context(), op); !isUnavailable(err) {
+			t.Errorf("careful %v: the approval gave %v", careful, err)
+		}
+		p.away.Store(false)
+		st, err := s.Read(t.Context(), x.v.Account, x.v.ID)
+		if err != nil || st.Verification.Status != verify.Approved {
+			t.Fatalf("careful %v: it is %s, %v: the test lost it too early", careful, st.Verification.Status, err)
+		}
 	}
 }
 
