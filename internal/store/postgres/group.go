@@ -88,10 +88,10 @@ func (s *Store) persist(m *mark, g group) error {
 	return s.insist(context.Background(), false, func() (bool, error) {
 		closed, err := s.together(m, g)
 		switch {
-		case misjudged(err):
-			s.sessions.shared.Store(true)
+		case misjudged(err) && s.sessions.modeSaid: // or else insist sees to it
 			s.pool.Reset()
 			err = errRace
+		case misjudged(err):
 		case taken(err, "jobs_one"): // another node leases of the same order
 			err = errRace
 		case !g.careful && (errors.Is(err, errUnusual) || judge(err, closed) == fault):

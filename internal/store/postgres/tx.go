@@ -32,6 +32,11 @@ func (s *Store) insist(ctx context.Context, harmless bool, try func() (closed bo
 	until := time.Now().Add(s.health.patience())
 	for n := 0; ; n++ {
 		closed, err := try()
+		if misjudged(err) && !s.sessions.modeSaid { // and nothing of it was carried out
+			s.sessions.shared.Store(true)
+			s.pool.Reset()
+			err = errRace
+		}
 		t := judge(err, closed)
 		if t == none || t == fault {
 			s.health.down.Store(false)

@@ -1,0 +1,39 @@
+package postgres
+
+import (
+	"testing"
+
+	"github.com/pincall/pincall/internal/store/postgres/pgtest"
+)
+
+// A session that turns out to be shared while something is read is used otherwise
+// from then on, unless the DSN says how.
+func TestSharedSessionIsFoundOut(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Shared(t)
+	dsn := c.DSN(c.Database(t, template()))
+	for _, said := range []bool{false, true} {
+		cfg := Config{DSN: dsn, MaxConns: 1}
+		if said {
+			cfg.DSN += " default_query_exec_mode=cache_statement"
+		}
+		s := openTest(t, cfg)
+		x := sampleStart()
+		if err := s.Do(t.Context(), x.op()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Read(t.Context(), x.v.Account, x.v.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.pool.Exec(t.Context(), "DEALLOCATE ALL"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Read(t.Context(), x.v.Account, x.v.ID)
+		if (err != nil) != said || s.sessions.shared.Load() == said {
+			t.Errorf("with the mode in the DSN %v: %v; shared: %v", said, err, s.sessions.shared.Load())
+		}
+		if err := s.Do(t.Context(), sampleStart().op()); err != nil {
+			t.Errorf("with the mode in the DSN %v: %v", said, err)
+		}
+	}
+}
