@@ -160,7 +160,9 @@ const (
 	lockLimits = `SELECT key, counts, keep_until FROM limits WHERE key = ANY ($1::text[]) ORDER BY key FOR UPDATE`
 	lockAlso   = `SELECT key, counts, keep_until FROM limits
 		WHERE key = ANY ($1::text[] || ARRAY(SELECT limit_key FROM verifications WHERE id = ANY ($2::text[]))) ORDER BY key FOR UPDATE`
-	readOnce = `SELECT o.* FROM unnest($1::bytea[]) AS w (key),
+	// What is not there cannot be locked.
+	haveLimits = `INSERT INTO limits (key, counts, keep_until) SELECT unnest($1::text[]), $2::bytea, 0 ON CONFLICT (key) DO NOTHING`
+	readOnce   = `SELECT o.* FROM unnest($1::bytea[]) AS w (key),
 		LATERAL (SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = w.key OFFSET 0) AS o`
 	lockOnce = `SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = ANY ($1::bytea[])
 		ORDER BY key FOR UPDATE`
@@ -205,6 +207,9 @@ func (s *Store) load(b *pgx.Batch, n needs, own bool) overlay {
 // loadCarefully queues the rest of what a careful group has to do.
 func (s *Store) loadCarefully(b *pgx.Batch, n needs, o overlay) {
 	loadAttempts(b, n.ids, o)
+	if len(n.accounts) > 0 {
+		b.Queue(haveLimits, n.accounts, guard.Row{}.Encode())
+	}
 	n.limits = slices.Concat(n.accounts, n.limits) // the statement puts them in order
 	loadLimits(b, n, o)
 	if len(n.once) > 0 {
