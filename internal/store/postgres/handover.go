@@ -1,15 +1,12 @@
 package postgres
 
 import (
-	"maps"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/store"
-	"github.com/pincall/pincall/internal/verify"
 )
 
 // insertJobs leases to the node $2 those of its jobs that may be ($7): where nothing
@@ -128,59 +125,4 @@ func (s *Store) hand(o overlay, h *handover, err error) {
 		s.recent.add(o, j)
 	}
 	h.taker.Take(h.leased, h.places-len(h.leased))
-}
-
-// recent are the attempts of the jobs that were handed over just now, as they were
-// committed: their worker asks for them at once, and needs not ask the database.
-// What has changed since, the worker's next operation sees under the lock. Safe
-// for concurrent use.
-type recent struct {
-	mu    sync.Mutex
-	known map[string]remembered // by attempt
-	swept time.Time             // when what is too old was last dropped
-}
-
-type remembered struct {
-	verify.State
-	since time.Time
-}
-
-// Of recent: how many, and for how long.
-const (
-	maxRecent = 4096
-	maxAge    = time.Second
-)
-
-// add remembers what a job is about.
-func (r *recent) add(o overlay, j jobs.Job) {
-	a, ok := o.Written[j.Subject]
-	if !ok {
-		return
-	}
-	h := o.Verifications[a.Verification]
-	if h == nil {
-		return
-	}
-	v := h.Verification
-	st := verify.State{Now: store.Time(o.Now), Verification: v, Attempts: o.Attempts(v.ID)}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.known == nil || len(r.known) >= maxRecent {
-		r.known = make(map[string]remembered)
-	}
-	now := time.Now()
-	if now.Sub(r.swept) > maxAge { // nothing of a person stays for whom nobody asks
-		maps.DeleteFunc(r.known, func(_ string, m remembered) bool { return now.Sub(m.since) > maxAge })
-		r.swept = now
-	}
-	r.known[j.Subject] = remembered{st, now}
-}
-
-// take gives what is remembered of an attempt, once.
-func (r *recent) take(attempt string) (verify.State, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	m, ok := r.known[attempt]
-	delete(r.known, attempt)
-	return m.State, ok && time.Since(m.since) < maxAge
 }

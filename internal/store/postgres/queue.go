@@ -174,6 +174,7 @@ func (s *Store) Lease(ctx context.Context, node string, after int64, n int) ([]j
 	for _, j := range got {
 		out = append(out, j.Job)
 	}
+	s.foresee(ctx, out)
 	return out, nil
 }
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -71,40 +72,55 @@ func (s *Store) ReadAttempt(ctx context.Context, id string) (verify.State, error
 }
 
 // state reads a verification and its attempts as they are at one moment.
-func (s *Store) state(ctx context.Context, queue func(*pgx.Batch) (v, a *pgx.QueuedQuery)) (st verify.State, err error) {
+func (s *Store) state(ctx context.Context, queue func(*pgx.Batch) (v, a *pgx.QueuedQuery)) (verify.State, error) {
+	all, err := s.states(ctx, queue)
+	if err == nil && len(all) == 0 {
+		err = verify.ErrAbsent
+	}
+	for _, st := range all {
+		return *st, err
+	}
+	return verify.State{}, err
+}
+
+// states reads verifications and their attempts as they are at one moment. What
+// comes twice is there once.
+func (s *Store) states(ctx context.Context, queue func(*pgx.Batch) (v, a *pgx.QueuedQuery)) (all map[string]*verify.State, err error) {
 	err = s.simply(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-		st = verify.State{}
+		all = make(map[string]*verify.State)
 		b := &pgx.Batch{}
 		b.Queue(beginSnapshot)
 		v, a := queue(b)
 		v.Query(func(rows pgx.Rows) error {
 			return each(rows, func() error {
 				v, err := s.scanVerification(rows)
-				st.Verification = &v
+				all[v.ID] = &verify.State{Verification: &v}
 				return err
 			})
 		})
 		a.Query(func(rows pgx.Rows) error {
 			return each(rows, func() error {
 				a, err := scanAttempt(rows)
-				st.Attempts = append(st.Attempts, a)
+				if st := all[a.Verification]; st != nil && !slices.ContainsFunc(st.Attempts, func(b verify.Attempt) bool { return b.ID == a.ID }) {
+					st.Attempts = append(st.Attempts, a)
+				}
 				return err
 			})
 		})
 		b.Queue(readClock).QueryRow(func(r pgx.Row) error {
 			var at int64
 			err := r.Scan(&at)
-			st.Now = store.Time(s.time(at))
+			now := store.Time(s.time(at))
+			for _, st := range all {
+				st.Now = now
+				store.SortAttempts(st.Attempts)
+			}
 			return err
 		})
 		b.Queue("COMMIT")
 		return c.SendBatch(ctx, b).Close()
 	})
-	if err == nil && st.Verification == nil {
-		err = verify.ErrAbsent
-	}
-	store.SortAttempts(st.Attempts)
-	return st, err
+	return all, err
 }
 
 // Token gives account and token hash of a pending verification.
