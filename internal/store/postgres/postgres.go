@@ -71,6 +71,7 @@ type Store struct {
 	taker     taker
 	recent    recent
 	limitKeys limitKeys
+	census    census
 	health    health
 	done      chan struct{} // closed by Close
 	closing   sync.Once

@@ -49,14 +49,8 @@ const (
 
 	insertNode = `INSERT INTO nodes (id, alive_until) VALUES ($2, ` + now + ` + $3::bigint) ON CONFLICT DO NOTHING`
 	beatNode   = `UPDATE nodes SET alive_until = ` + now + ` + $3::bigint WHERE id = $2 AND alive_until >= ` + now
-	leaveNode  = `WITH gone AS (DELETE FROM nodes WHERE id = $1) UPDATE jobs SET node = NULL WHERE node = $1`
-	// Whatever is held by a node that is not there, too: it may have leased a job in
-	// the moment in which another declared it dead. A row that is being written is
-	// freed the next time.
-	reap = `WITH gone AS (DELETE FROM nodes WHERE alive_until < ` + now + `)
-		UPDATE jobs SET node = NULL WHERE id IN (SELECT id FROM jobs WHERE node IS NOT NULL
-			AND NOT EXISTS (SELECT FROM nodes WHERE nodes.id = jobs.node AND alive_until >= ` + now + `)
-			ORDER BY id FOR UPDATE SKIP LOCKED)`
+	leaveNode  = `WITH gone AS (DELETE FROM nodes WHERE id = $1) UPDATE jobs SET node = NULL
+		WHERE id = ANY (ARRAY(SELECT id FROM jobs WHERE node = $1 ORDER BY id FOR UPDATE))`
 )
 
 // Join writes a new node's row.
@@ -231,15 +225,6 @@ func (s *Store) freeBorn(ctx context.Context, written []born) error {
 	}
 	_, err := s.exec(ctx, freeWritten, column(written, func(b *born) string { return b.node }), column(written, func(b *born) string { return b.subject }))
 	return err
-}
-
-// Reap frees the jobs of expired nodes and deletes their rows.
-func (s *Store) Reap(ctx context.Context) (int, error) {
-	n, err := s.exec(ctx, reap, s.at())
-	if err != nil {
-		return 0, fmt.Errorf("free the jobs of lost nodes: %w", err)
-	}
-	return int(n), nil
 }
 
 // Postpone gives a leased job back.

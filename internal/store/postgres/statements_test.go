@@ -46,7 +46,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 		sureMark, sureJobs, insertJobs, endVerifications, deliverAttempts, dialAttempts, queueAttempts, freeWritten, anyDue,
 		readAttempts, lockLimits, lockAlso, lockOnce, lockJobs, countVerifications, dropJobs, finishJobs, freeLeases, setMark, fenceMark, endMark,
 		selectVerification, selectAttempts, selectOwner, selectOwnerAttempts, selectToken, selectOverdue, selectStops, forgetLimits,
-		forgetOnce, leaseJobs, selectNextDue, postponeJob, beatNode, leaveNode, reap, selectDepth, selectServices + " AND is_default",
+		forgetOnce, leaseJobs, selectNextDue, postponeJob, beatNode, leaveNode, selectNodes, reap, selectDepth, selectServices + " AND is_default",
 		selectServices + " AND id = $2", selectKey + " WHERE id = $1", selectKey + " WHERE account = $1", selectInUse, selectEntries,
 		deleteAttempts, deleteVerifications, deleteLimits, deleteKept, deleteJobs, selectFollowed, retire, selectStatistics, leaveHint, takeHints,
 		selectOwners, selectOwnersAttempts,
