@@ -16,6 +16,7 @@ const maxGroup = 128
 type Writer[O any] struct {
 	apply func(group []O, errs []error)
 	group int            // at most so many operations in one
+	share int            // of them, while both lanes wait, for work
 	ended sync.WaitGroup // done after the last group
 	pool  sync.Pool      // of *waiter[O]
 	// settle makes durable what apply has carried out; nil: apply does.
@@ -32,14 +33,24 @@ type Writer[O any] struct {
 	unsettled int
 }
 
-// The lanes of a Writer. While both wait, a group has room for all of the first
-// lane and keeps a share of itself for the second: somebody waits for the answer
-// to a request, and a burst of deliveries must not stand before it.
+// The lanes of a Writer. While both wait, a group keeps a share of itself for the
+// second, and the rest for the first: somebody waits for the answer to a request, and
+// a burst of deliveries must not stand before it.
 const (
 	requests = iota
 	work
-	workShare = 4 // one of so many
+	workShare = 4 // one of so many, where the engine does not say
 )
+
+// Size of a Writer's groups. The zero value has good numbers.
+type Size struct {
+	Group int // at most so many operations
+	// Work is how many of them are for work while requests wait as well: 0 is a
+	// quarter. A start makes two operations of work or more: with less of a share than
+	// that, what is to be delivered piles up for as long as there are more requests than
+	// can be carried out.
+	Work int
+}
 
 // waiter is one operation in the queue. It belongs to Do until it is taken, then
 // to the writer until the answer is in done, then to Do again; given up, it
@@ -62,14 +73,13 @@ type batch[O any] struct {
 // transaction as far as it can, and sets errs[i] for group[i] once the result is
 // durable; it keeps neither slice. Calls of apply never overlap.
 func NewWriter[O any](apply func(group []O, errs []error)) *Writer[O] {
-	return NewWriters(1, 0, apply)
+	return NewWriters(1, Size{}, apply)
 }
 
 // NewWriters makes a Writer that has up to n groups in hand at once, so that one
 // is prepared while another is being made durable: then apply is called by n
-// goroutines, and the engine's locks decide which group comes first. A group has
-// at most size operations; 0 is a good number.
-func NewWriters[O any](n, size int, apply func(group []O, errs []error)) *Writer[O] {
+// goroutines, and the engine's locks decide which group comes first.
+func NewWriters[O any](n int, size Size, apply func(group []O, errs []error)) *Writer[O] {
 	w := makeWriter(size, apply)
 	for range n {
 		w.ended.Go(w.run)
@@ -83,7 +93,7 @@ func NewWriters[O any](n, size int, apply func(group []O, errs []error)) *Writer
 // group is in hand. Nobody is answered before that, whatever the answer; its error
 // is everyone's. Calls of settle do not overlap.
 func NewSettled[O any](size int, apply func(group []O, errs []error), settle func() error) *Writer[O] {
-	w := makeWriter(size, apply)
+	w := makeWriter(Size{Group: size}, apply)
 	w.settle, w.carried = settle, make(chan *batch[O], 1)
 	w.ended.Go(func() {
 		defer close(w.carried)
@@ -93,10 +103,13 @@ func NewSettled[O any](size int, apply func(group []O, errs []error), settle fun
 	return w
 }
 
-func makeWriter[O any](size int, apply func(group []O, errs []error)) *Writer[O] {
-	w := &Writer[O]{apply: apply, group: size}
+func makeWriter[O any](size Size, apply func(group []O, errs []error)) *Writer[O] {
+	w := &Writer[O]{apply: apply, group: size.Group, share: size.Work}
 	if w.group <= 0 {
 		w.group = maxGroup
+	}
+	if w.share <= 0 {
+		w.share = max(w.group/workShare, 1)
 	}
 	w.some.L = &w.mu
 	w.pool.New = func() any { return &waiter[O]{done: make(chan error, 1)} }
@@ -258,10 +271,7 @@ func (w *Writer[O]) take(into []*waiter[O]) []*waiter[O] {
 		if w.waiting() == 0 {
 			return into
 		}
-		share := 0
-		if len(w.lanes[work]) > 0 {
-			share = max(w.group/workShare, 1)
-		}
+		share := min(w.share, len(w.lanes[work]))
 		into = w.takeFrom(requests, into, max(w.group-share, 1))
 		if len(into) == 0 {
 			share = w.group

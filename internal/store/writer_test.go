@@ -158,45 +158,62 @@ func TestWriterRace(t *testing.T) {
 	}
 }
 
-// While both wait, requests go first and work keeps its share; alone, either
-// fills a group.
-func TestWriterRequestsGoFirst(t *testing.T) {
+// While both wait, work has its share and requests the rest; alone, either fills a
+// group.
+func TestWriterShares(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		r := &recorder{gate: make(chan struct{})}
-		w := NewWriter(r.apply)
-		const works, asked = 300, 100
-		go func() { _ = w.DoWork(t.Context(), 0) }() // the first is taken alone
-		synctest.Wait()
-		for range works {
-			go func() { _ = w.DoWork(t.Context(), 2) }()
-		}
-		synctest.Wait()
-		for range asked {
-			go func() { _ = w.Do(t.Context(), 4) }()
-		}
-		synctest.Wait()
-		close(r.gate)
-		synctest.Wait()
-		var got [][2]int // of each group: requests, work
-		for _, g := range r.groups {
-			var n [2]int
-			for _, op := range g {
-				if op == 4 {
-					n[requests]++
-				} else {
-					n[work]++
+	const works, asked = 300, 100
+	share := maxGroup / workShare
+	for name, test := range map[string]struct {
+		size Size
+		want [][2]int
+	}{
+		"as it is": {Size{}, [][2]int{
+			{0, 1}, {maxGroup - share, share}, {asked - maxGroup + share, share}, {0, maxGroup}, {0, works - 2*share - maxGroup},
+		}},
+		"most for work":     {Size{100, 60}, [][2]int{{0, 1}, {40, 60}, {40, 60}, {20, 60}, {0, 100}, {0, 20}}},
+		"more than is work": {Size{400, 350}, [][2]int{{0, 1}, {100, 300}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				if diff := cmp.Diff(test.want, shares(t, test.size, works, asked)); diff != "" {
+					t.Errorf("requests and work of the groups (-want +got):\n%s", diff)
 				}
+			})
+		})
+	}
+}
+
+// shares has so much work and so many requests wait for a Writer, and gives how many
+// of each are in its groups.
+func shares(t *testing.T, size Size, works, asked int) (got [][2]int) {
+	r := &recorder{gate: make(chan struct{})}
+	w := NewWriters(1, size, r.apply)
+	defer w.Close()
+	go func() { _ = w.DoWork(t.Context(), 0) }() // the first is taken alone
+	synctest.Wait()
+	for range works {
+		go func() { _ = w.DoWork(t.Context(), 2) }()
+	}
+	for range asked {
+		go func() { _ = w.Do(t.Context(), 4) }()
+	}
+	synctest.Wait()
+	close(r.gate)
+	synctest.Wait()
+	for _, g := range r.groups {
+		var n [2]int
+		for _, op := range g {
+			if op == 4 {
+				n[requests]++
+			} else {
+				n[work]++
 			}
-			got = append(got, n)
 		}
-		share := maxGroup / workShare
-		want := [][2]int{{0, 1}, {maxGroup - share, share}, {asked - maxGroup + share, share}, {0, maxGroup}, {0, works - 2*share - maxGroup}}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("requests and work of the groups (-want +got):\n%s", diff)
-		}
-		w.Close()
-	})
+		got = append(got, n)
+	}
+	return got
 }
 
 // A group is answered when it is settled, and the next is carried out meanwhile.

@@ -43,7 +43,8 @@ type Config struct {
 	// work on one account wait for each other: more than one is for many accounts and
 	// a database that takes long to commit. DefaultWriters.
 	Writers int
-	// Group bounds how many operations share a transaction. 128.
+	// Group bounds how many operations share a transaction, DefaultGroup. Two thirds
+	// of it are for deliveries.
 	Group int
 	// KeyCheck is the check value of the keyring. The first one is kept with the
 	// database, and a different one is refused. Empty: not checked.
@@ -55,6 +56,7 @@ type Config struct {
 const (
 	DefaultMaxConns = 16
 	DefaultWriters  = 1
+	DefaultGroup    = 192
 )
 
 // Store is a verify.Store, a jobs.Queue and an account.Store. Safe for
@@ -128,6 +130,9 @@ func openAt(ctx context.Context, cfg Config, known int) (*Store, error) {
 	if cfg.Writers <= 0 {
 		cfg.Writers = DefaultWriters
 	}
+	if cfg.Group <= 0 {
+		cfg.Group = DefaultGroup
+	}
 	pc, modes, err := poolConfig(cfg)
 	if err != nil {
 		return nil, err
@@ -148,7 +153,7 @@ func openAt(ctx context.Context, cfg Config, known int) (*Store, error) {
 		pool.Close()
 		return nil, err
 	}
-	s.writer = store.NewWriters(cfg.Writers, cfg.Group, s.apply)
+	s.writer = store.NewWriters(cfg.Writers, store.Size{Group: cfg.Group, Work: max(cfg.Group*2/3, 1)}, s.apply)
 	return s, nil
 }
 
