@@ -215,8 +215,9 @@ func (s *Store) writeCarefully(ctx context.Context, c *pgxpool.Conn, m *mark, o 
 
 // read locks and reads what a group needs.
 func (s *Store) read(ctx context.Context, c *pgxpool.Conn, n needs) (overlay, error) {
+	n.own = isOwn(c.Conn())
 	b := &pgx.Batch{}
-	o := s.load(b, n, isOwn(c.Conn()))
+	o := s.load(b, n)
 	if err := c.SendBatch(ctx, b).Close(); err != nil {
 		return o, err
 	}

@@ -2,105 +2,15 @@ package postgres
 
 import (
 	"errors"
-	"hash/fnv"
-	"maps"
 	"math"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pincall/pincall/internal/guard"
-	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/store"
 	"github.com/pincall/pincall/internal/verify"
 )
-
-// needs is the union of what the members of a group need; each list is sorted,
-// without repetition.
-type needs struct {
-	ids      []string
-	bindings [][]byte
-	accounts []string // the rows of counters that the accounts have
-	limits   []string // all others
-	theirs   []string // verifications whose rows of counters are not known by name
-	once     [][]byte
-	jobs     []int64
-	leases   map[int64]jobs.Lease
-	careful  bool // everything is locked by itself
-}
-
-// accountKey names the row that counts an account, as verify does.
-func accountKey(id string) string { return "a/" + id }
-
-// named gathers what may be named more than once.
-type named struct{ ids, limits, accounts, bindings, once map[string]bool }
-
-// union gathers. A member that does not name its account's row makes the group a
-// careful one, and so do two who claim one job.
-func (s *Store) union(ops []verify.Op) needs {
-	u := named{make(map[string]bool), make(map[string]bool), make(map[string]bool), make(map[string]bool), make(map[string]bool)}
-	n := needs{leases: make(map[int64]jobs.Lease)}
-	for _, op := range ops {
-		own := accountKey(op.Need.Account)
-		u.add(op.Need, own)
-		n.careful = n.careful || op.Need.Account == "" || !slices.Contains(op.Need.Limits, own)
-		if l := op.Need.Lease; l != nil {
-			if other, claimed := n.leases[l.Job]; claimed && other != *l {
-				n.careful = true
-			}
-			n.leases[l.Job] = *l
-		}
-	}
-	for id := range u.ids {
-		if key, known := s.limitKeys.get(id); known {
-			u.limits[key] = true
-		} else {
-			n.theirs = append(n.theirs, id)
-		}
-	}
-	n.jobs = slices.Sorted(maps.Keys(n.leases))
-	n.ids, n.limits, n.accounts = store.Sorted(u.ids), store.Sorted(u.limits), store.Sorted(u.accounts)
-	for _, b := range store.Sorted(u.bindings) {
-		n.bindings = append(n.bindings, []byte(b))
-	}
-	for _, k := range store.Sorted(u.once) {
-		n.once = append(n.once, []byte(k))
-	}
-	return n
-}
-
-func (u named) add(need verify.Need, own string) {
-	if need.Verification != "" {
-		u.ids[store.Text(need.Verification)] = true
-	}
-	for _, key := range need.Limits {
-		if key == own {
-			u.accounts[key] = true
-			continue
-		}
-		u.limits[key] = true
-	}
-	if len(need.Binding) > 0 {
-		u.bindings[string(need.Binding)] = true
-	}
-	if len(need.Once) > 0 {
-		u.once[string(need.Once)] = true
-	}
-}
-
-// locks gives the numbers of the locks on bindings, in order. Two bindings may
-// share one: they wait for each other, no more.
-func (n needs) locks() []int64 {
-	out := make([]int64, len(n.bindings))
-	for i, b := range n.bindings {
-		h := fnv.New64a()
-		h.Write([]byte("pincall binding "))
-		h.Write(b)
-		out[i] = int64(h.Sum64())
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
 
 // The reads of a group. Each account has a row of counters, which every operation
 // on it names, and whose lock is held to the transaction's end: so of the groups
@@ -145,14 +55,17 @@ const (
 	// after a restore or an upgrade, PostgreSQL thinks that a hundred verifications
 	// have half of the attempts, and reads it whole; of one that was empty, that this
 	// does no harm.
+	// A session of its own cannot think so, and looks for all at once, which is cheaper.
 	// Attempts are written only under the lock on their verification.
+	findAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE verification = ANY ($1::text[])`
 	readAttempts = `SELECT a.* FROM unnest($1::text[]) AS w (id),
 		LATERAL (SELECT ` + attemptColumns + ` FROM attempts WHERE verification = w.id OFFSET 0) AS a`
 	// With the time, in a row without counts. It is read last: no holder of the locks
 	// before us has seen a later one.
+	findLimits = `SELECT key, counts, keep_until FROM limits WHERE key = ANY ($1::text[])` + andClock
 	readLimits = `SELECT l.* FROM unnest($1::text[]) AS w (key),
-		LATERAL (SELECT key, counts, keep_until FROM limits WHERE key = w.key OFFSET 0) AS l
-		UNION ALL SELECT '', NULL, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint`
+		LATERAL (SELECT key, counts, keep_until FROM limits WHERE key = w.key OFFSET 0) AS l` + andClock
+	andClock = ` UNION ALL SELECT '', NULL, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint`
 	// The key of a verification's counters does not change.
 	readTheirs = `SELECT l.* FROM unnest($1::text[]) AS w (id),
 		LATERAL (SELECT limit_key FROM verifications WHERE id = w.id OFFSET 0) AS v,
@@ -173,10 +86,10 @@ const (
 
 // load queues everything that a group has to do before its plans, which is one
 // round trip, unless pending verifications of a binding are found: see complete.
-func (s *Store) load(b *pgx.Batch, n needs, own bool) overlay {
+func (s *Store) load(b *pgx.Batch, n needs) overlay {
 	o := overlay{store.NewOverlay()}
 	b.Queue(beginChange)
-	if !own {
+	if !n.own {
 		b.Queue(setTimeouts)
 	}
 	if len(n.bindings) > 0 {
@@ -193,20 +106,20 @@ func (s *Store) load(b *pgx.Batch, n needs, own bool) overlay {
 	if len(n.accounts) > 0 {
 		loadLimits(b, needs{limits: n.accounts, careful: true}, o)
 	}
-	loadAttempts(b, n.ids, o)
+	loadAttempts(b, n, o)
 	if len(n.once) > 0 {
 		loadOnce(b, n, o)
 	}
 	if len(n.theirs) > 0 {
 		b.Queue(readTheirs, n.theirs).Query(func(rows pgx.Rows) error { return s.readCounters(rows, n, o) })
 	}
-	b.Queue(readLimits, n.limits).Query(func(rows pgx.Rows) error { return s.readCounters(rows, n, o) })
+	b.Queue(either(n.own, findLimits, readLimits), n.limits).Query(func(rows pgx.Rows) error { return s.readCounters(rows, n, o) })
 	return o
 }
 
 // loadCarefully queues the rest of what a careful group has to do.
 func (s *Store) loadCarefully(b *pgx.Batch, n needs, o overlay) {
-	loadAttempts(b, n.ids, o)
+	loadAttempts(b, n, o)
 	if len(n.accounts) > 0 {
 		b.Queue(haveLimits, n.accounts, guard.Row{}.Encode())
 	}
@@ -246,7 +159,7 @@ func (s *Store) setClock(o overlay, at int64) {
 // complete queues what belongs to pending verifications that were found by their
 // binding, and says whether that is anything: few starts find one.
 func (s *Store) complete(b *pgx.Batch, n needs, o overlay) bool {
-	more := needs{careful: n.careful}
+	more := needs{careful: n.careful, own: n.own}
 	for _, id := range store.Sorted(o.Verifications) {
 		if _, asked := slices.BinarySearch(n.ids, id); asked {
 			continue
@@ -260,14 +173,14 @@ func (s *Store) complete(b *pgx.Batch, n needs, o overlay) bool {
 		return false
 	}
 	slices.Sort(more.limits)
-	loadAttempts(b, more.ids, o)
+	loadAttempts(b, more, o)
 	more.limits = slices.Compact(more.limits)
 	if n.careful {
 		loadLimits(b, needs{limits: more.limits, careful: true}, o)
 		s.loadClock(b, o)
 		return true
 	}
-	b.Queue(readLimits, more.limits).Query(func(rows pgx.Rows) error { return s.readCounters(rows, more, o) })
+	b.Queue(either(n.own, findLimits, readLimits), more.limits).Query(func(rows pgx.Rows) error { return s.readCounters(rows, more, o) })
 	return true
 }
 
@@ -290,12 +203,12 @@ func (s *Store) loadVerifications(b *pgx.Batch, n needs, o overlay) {
 	})
 }
 
-func loadAttempts(b *pgx.Batch, ids []string, o overlay) {
-	if len(ids) == 0 {
+func loadAttempts(b *pgx.Batch, n needs, o overlay) {
+	if len(n.ids) == 0 {
 		return
 	}
-	b.Queue(readAttempts, ids).Query(func(rows pgx.Rows) error {
-		lists := make(map[string][]verify.Attempt, len(ids))
+	b.Queue(either(n.own, findAttempts, readAttempts), n.ids).Query(func(rows pgx.Rows) error {
+		lists := make(map[string][]verify.Attempt, len(n.ids))
 		err := each(rows, func() error {
 			a, err := scanAttempt(rows)
 			lists[a.Verification] = append(lists[a.Verification], a)

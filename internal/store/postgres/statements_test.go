@@ -49,7 +49,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 		forgetOnce, leaseJobs, selectNextDue, postponeJob, beatNode, leaveNode, selectNodes, reap, selectDepth, selectServices + " AND is_default",
 		selectServices + " AND id = $2", selectKey + " WHERE id = $1", selectKey + " WHERE account = $1", selectInUse, selectEntries,
 		deleteAttempts, deleteVerifications, deleteLimits, deleteKept, deleteJobs, selectFollowed, retire, selectStatistics, leaveHint, takeHints,
-		selectOwners, selectOwnersAttempts,
+		selectOwners, selectOwnersAttempts, findAttempts, findLimits,
 	} {
 		name := fmt.Sprint("p", i)
 		if _, err := conn.Exec(t.Context(), "PREPARE "+name+" AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
@@ -187,7 +187,7 @@ func TestPlansOfEmptyTables(t *testing.T) {
 	}
 	for i, sql := range []string{
 		lockVerifications + inOrder, lockVerifications + orOfBinding + inOrder, readAttempts, readLimits, readTheirs, lockLimits, readOnce,
-		sureMark, sureJobs, insertJobs, countVerifications, endVerifications, deliverAttempts, dialAttempts, dropJobs, anyDue, leaseJobs,
+		findAttempts, findLimits, sureMark, sureJobs, insertJobs, countVerifications, endVerifications, deliverAttempts, dialAttempts, dropJobs, anyDue, leaseJobs,
 	} {
 		name := fmt.Sprint("p", i)
 		if _, err := conn.Exec(t.Context(), "PREPARE "+name+" AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
