@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/verify"
 )
 
@@ -44,5 +45,49 @@ func TestHotRows(t *testing.T) {
 			t.Fatalf("limits %d, marks %d: nothing was counted", limits, marks)
 		}
 		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// So are attempts, when many are dialled at once. (Their ends are, too, where what
+// they replace may be cleaned up by then, which other databases of the server may
+// keep PostgreSQL from seeing.)
+func TestHotAttempts(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	const n = 300
+	all := make(map[string]verify.Verification)
+	var starts []verify.Op
+	for range n {
+		x := sampleStart()
+		all[x.a.ID] = x.v
+		starts = append(starts, x.op())
+	}
+	if done, _ := atOnce(t, []*Store{s}, n, func(i int) verify.Op { return starts[i] }); done != n {
+		t.Fatalf("%d of %d began", done, n)
+	}
+	node, err := s.Join(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	leased, err := s.Lease(t.Context(), node, 0, n)
+	if err != nil || len(leased) != n {
+		t.Fatalf("leased %d, %v", len(leased), err)
+	}
+	for _, op := range []func(verify.Verification, jobs.Job) verify.Op{dialOp, settleOp} {
+		if done, _ := atOnce(t, []*Store{s}, n, func(i int) verify.Op { return op(all[leased[i].Subject], leased[i]) }); done != n {
+			t.Fatalf("%d of %d were carried out", done, n)
+		}
+	}
+	s.pool.Reset()
+	var updated, hot int64
+	for end := time.Now().Add(20 * time.Second); updated < 2*n && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		err := s.pool.QueryRow(t.Context(), `SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'attempts'`).Scan(&updated, &hot)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d changes, of them hot %d", updated, hot)
+	if updated != 2*n || hot < n*9/10 {
+		t.Errorf("of %d changes only %d were made on their page", updated, hot)
 	}
 }

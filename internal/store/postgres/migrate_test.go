@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/fstest"
 
@@ -104,20 +105,26 @@ func TestRollingUpgrade(t *testing.T) {
 	}
 }
 
-// A node of the version before hints goes on while its schema is brought up to
-// date, and starts again on the new one.
-func TestUpgradeToHints(t *testing.T) {
+// A node of an earlier version goes on while its schema is brought up to date, and
+// starts again on the new one.
+func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	c := pgtest.Shared(t)
-	cfg := Config{DSN: c.DSN(c.Database(t, empty()))}
 	all, err := steps(migrations)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := migrate(t.Context(), cfg, all[:1]); err != nil {
+	for version := 1; version < len(all); version++ {
+		t.Run(fmt.Sprint("from ", version), func(t *testing.T) { upgrade(t, all, version) })
+	}
+}
+
+func upgrade(t *testing.T, all []step, version int) {
+	c := pgtest.Shared(t)
+	cfg := Config{DSN: c.DSN(c.Database(t, empty()))}
+	if err := migrate(t.Context(), cfg, all[:version]); err != nil {
 		t.Fatal(err)
 	}
-	old, err := openAt(t.Context(), cfg, 1)
+	old, err := openAt(t.Context(), cfg, version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,13 +132,16 @@ func TestUpgradeToHints(t *testing.T) {
 	if _, err := old.Join(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := old.Do(t.Context(), sampleStart().op()); err != nil {
+		t.Error(err)
+	}
 	if _, err := Open(t.Context(), cfg); !errors.Is(err, ErrOldSchema) {
 		t.Errorf("this program on the old schema: %v", err)
 	}
-	if err := migrate(t.Context(), cfg, all[:2]); err != nil {
+	if err := migrate(t.Context(), cfg, all); err != nil {
 		t.Fatalf("beside the old node: %v", err)
 	}
-	restarted, err := openAt(t.Context(), cfg, 1)
+	restarted, err := openAt(t.Context(), cfg, version)
 	if err != nil {
 		t.Fatalf("the old program on the new schema: %v", err)
 	}
