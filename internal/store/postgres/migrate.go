@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -23,6 +24,8 @@ var (
 	ErrNewSchema = errors.New("the database's schema is too new for this program: use the newer program")
 	// ErrNodes says that nodes are at work that a migration would break.
 	ErrNodes = errors.New("the new schema does not suit the nodes that are running: stop them, and run pincall migrate again")
+	// ErrInTheWay says that others kept a migration from a lock.
+	ErrInTheWay = errors.New("a table is in use for long, and nothing was changed: run pincall migrate again after this has ended")
 )
 
 // compatible begins the line of a migration that names the oldest schema whose
@@ -34,7 +37,8 @@ var (
 // the version before it. Without the line it is compatible with nothing older.
 // So nodes are upgraded one by one: first pincall migrate, with the new program,
 // then each node in its turn. A program never works on a schema older than its
-// own; it works on a newer one as far as that says so.
+// own; it works on a newer one as far as that says so. What takes a lock that stops
+// the nodes stands last in its migration.
 const compatible = "-- compatible: "
 
 // step is a migration, with the oldest schema whose programs may go on.
@@ -72,7 +76,7 @@ func steps(fsys fs.FS) ([]step, error) {
 const migrationLock = 0x70696e63616c6c // "pincall"
 
 // Migrate brings the schema up to date, all of it or nothing. One at a time does
-// so; the others find nothing left to do. ErrNewSchema; ErrNodes.
+// so; the others find nothing left to do. ErrNewSchema; ErrNodes; ErrInTheWay.
 func Migrate(ctx context.Context, cfg Config) error {
 	all, err := steps(migrations)
 	if err != nil {
@@ -82,21 +86,83 @@ func Migrate(ctx context.Context, cfg Config) error {
 }
 
 func migrate(ctx context.Context, cfg Config, all []step) error {
+	return migrateIn(ctx, cfg, all, haste{wait: time.Second, pause: 2 * time.Second, all: 45 * time.Second})
+}
+
+// haste is how a migration waits for others' locks. What the nodes ask for waits
+// behind it, so it does not wait for long; then they go on for longer than that,
+// before it tries again.
+type haste struct{ wait, pause, all time.Duration }
+
+func migrateIn(ctx context.Context, cfg Config, all []step, h haste) error {
 	conn, err := connect(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
-			return err
+	until := time.Now().Add(h.all)
+	for {
+		if err = migrateOnce(ctx, conn, all, h.wait); !isInTheWay(err) {
+			break
 		}
-		return migrateTo(ctx, tx, all)
-	})
+		if !oneMore(ctx, h.pause, until) {
+			err = inTheWay(conn, h.wait)
+			break
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+// oneMore pauses, and says whether there is time for another try.
+func oneMore(ctx context.Context, pause time.Duration, until time.Time) bool {
+	if time.Now().Add(pause).After(until) {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(pause):
+		return true
+	}
+}
+
+// migrateOnce migrates in one transaction, if no lock takes longer to get.
+func migrateOnce(ctx context.Context, conn *pgx.Conn, all []step, wait time.Duration) error {
+	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", strconv.FormatInt(wait.Milliseconds(), 10)); err != nil {
+			return err
+		}
+		return migrateTo(ctx, tx, all)
+	})
+}
+
+// isInTheWay says that a lock was not to be had.
+func isInTheWay(err error) bool { return hasCode(err, "55P03") || hasCode(err, "40P01") }
+
+// The oldest transaction that holds a lock on a table. (Those of other roles may not
+// be told of.)
+const selectInTheWay = `SELECT format('process %s (%s), in a transaction since %s', pid, coalesce(nullif(application_name, ''), backend_type, 'unknown'),
+		to_char(xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC'))
+	FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+		AND xact_start <= clock_timestamp() - $1::bigint * interval '1 microsecond'
+		AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'relation' AND granted)
+	ORDER BY xact_start LIMIT 1`
+
+// inTheWay says what has kept a migration from its locks for so long.
+func inTheWay(conn *pgx.Conn, wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	defer cancel()
+	who := ""
+	if err := conn.QueryRow(ctx, selectInTheWay, wait.Microseconds()).Scan(&who); err != nil {
+		who = "a transaction that pg_stat_activity tells of"
+	}
+	return fmt.Errorf("%w: %s", ErrInTheWay, who)
 }
 
 func migrateTo(ctx context.Context, tx pgx.Tx, all []step) error {

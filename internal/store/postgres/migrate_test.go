@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -149,6 +151,73 @@ func upgrade(t *testing.T, all []step, version int) {
 	for _, s := range []*Store{old, restarted} {
 		if err := s.Do(t.Context(), sampleStart().op()); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A migration that must wait for a lock does not stop the nodes, and is carried out
+// when it can have it.
+func TestMigrateBesideReaders(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Shared(t)
+	cfg := Config{DSN: c.DSN(c.Database(t, empty()))}
+	all, err := steps(migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate(t.Context(), cfg, all[:2]); err != nil {
+		t.Fatal(err)
+	}
+	old, err := openAt(t.Context(), cfg, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	tx, err := old.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE jobs IN ACCESS SHARE MODE"); err != nil { // as pg_dump does
+		t.Fatal(err)
+	}
+	h := haste{wait: 100 * time.Millisecond, pause: 150 * time.Millisecond}
+	if err := migrateIn(t.Context(), cfg, all, h); !errors.Is(err, ErrInTheWay) || !strings.Contains(err.Error(), "(pincall), in a transaction since") {
+		t.Errorf("without patience: %v", err)
+	}
+	if i, err := Inspect(t.Context(), cfg); err != nil || i.Version != 2 {
+		t.Errorf("version %d after it, %v", i.Version, err)
+	}
+	done := make(chan error, 1)
+	h.all = time.Minute
+	go func() { done <- migrateIn(context.Background(), cfg, all, h) }()
+	for range 3 {
+		untilTrue(t, old, `SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'jobs'::regclass AND NOT granted)`)
+		if err := old.Do(t.Context(), sampleStart().op()); err != nil {
+			t.Errorf("a start beside the migration: %v", err)
+		}
+	}
+	if err := errors.Join(tx.Rollback(t.Context()), <-done); err != nil {
+		t.Error(err)
+	}
+	if i, err := Inspect(t.Context(), cfg); err != nil || i.Version != len(all) {
+		t.Errorf("version %d at the end, %v", i.Version, err)
+	}
+}
+
+// untilTrue asks until the answer is yes.
+func untilTrue(t *testing.T, s *Store, sql string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		yes := false
+		if err := s.pool.QueryRow(t.Context(), sql).Scan(&yes); err != nil {
+			t.Fatal(err)
+		}
+		if yes {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it was never so: %s", sql)
 		}
 	}
 }
