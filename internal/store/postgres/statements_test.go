@@ -3,7 +3,6 @@ package postgres
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,8 +23,21 @@ func parameters(sql string) int {
 	return n
 }
 
+// wholly says that a plan reads a table from end to end, by itself or by its primary
+// key. (The nodes are few, and what a partial index holds is being worked on.)
+func wholly(plan []string) bool {
+	for i, line := range plan {
+		found := i+1 < len(plan) && strings.Contains(plan[i+1], "Index Cond")
+		if strings.Contains(line, "Seq Scan") && !strings.Contains(line, " on nodes") || strings.Contains(line, "_pkey on ") && !found {
+			return true
+		}
+	}
+	return false
+}
+
 // TestStatementsUseIndexes guards what keeps the cost of a statement from growing
-// with what is stored: none reads a table from end to end.
+// with what is stored: none reads a table from end to end, but for those that are
+// named with the reason.
 func TestStatementsUseIndexes(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, Config{})
@@ -41,6 +53,12 @@ func TestStatementsUseIndexes(t *testing.T) {
 		}
 	}
 	const unindexed = `SELECT FROM verifications WHERE country = $1`
+	whole := map[string]string{
+		unindexed: "or else this test could not fail",
+		reap:      "jobs are only what is in somebody's hands, and what waits; this is rare, and an index would cost every start",
+		leaveNode: "the same",
+		retire:    "the oldest, no more than are wanted",
+	}
 	for i, sql := range []string{
 		unindexed, lockVerifications + inOrder, lockVerifications + orOfBinding + inOrder, readLimits, readTheirs, readOnce,
 		sureMark, sureJobs, insertJobs, endVerifications, deliverAttempts, dialAttempts, queueAttempts, freeWritten, anyDue,
@@ -67,10 +85,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", sql, err)
 		}
-		whole := slices.ContainsFunc(plan, func(line string) bool {
-			return strings.Contains(line, "Seq Scan") && !strings.Contains(line, "Seq Scan on nodes") // they are few
-		})
-		if whole != (sql == unindexed) {
+		if wholly(plan) != (whole[sql] != "") {
 			t.Errorf("%s\nis carried out by\n%s", sql, strings.Join(plan, "\n"))
 		}
 	}

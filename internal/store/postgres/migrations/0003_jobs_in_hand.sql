@@ -4,7 +4,7 @@
 -- both find room on its page.
 ALTER TABLE attempts SET (fillfactor = 50);
 
--- What a lost node had in hand is looked for in the whole table, which is as large as
--- what is in hand, and that is rare: an index would cost every start. (Last, because
--- who only reads waits for this lock, too.)
+-- What a lost node had in hand is looked for in the whole table, which holds only what
+-- is in hand and what waits, and that is rare: an index would cost every start. (Last,
+-- because who only reads waits for this lock, too.)
 DROP INDEX jobs_node;
