@@ -13,11 +13,12 @@ const (
 	selectNodes = `SELECT id, alive_until >= ` + now + ` FROM nodes`
 	// Whatever is held by a node that is not there, too: it may have leased a job in
 	// the moment in which another declared it dead. A row that is being written is
-	// freed the next time. (Who lives is asked once, and the jobs are an array, so that
-	// no plan of when there were none looks at all of them for each.)
+	// freed the next time. The dead are named, not the living: a job that one who has
+	// just joined took meanwhile is his. (Who they are is asked once, and the jobs are
+	// an array, so that no plan of when there were none looks at all of them for each.)
 	reap = `WITH gone AS (DELETE FROM nodes WHERE alive_until < ` + now + `)
-		UPDATE jobs SET node = NULL WHERE id = ANY (ARRAY(SELECT id FROM jobs WHERE node IS NOT NULL
-			AND node <> ALL (ARRAY(SELECT id FROM nodes WHERE alive_until >= ` + now + `))
+		UPDATE jobs SET node = NULL WHERE id = ANY (ARRAY(SELECT id FROM jobs WHERE node = ANY (ARRAY(
+				SELECT node FROM jobs WHERE node IS NOT NULL EXCEPT SELECT id FROM nodes WHERE alive_until >= ` + now + `))
 			ORDER BY id FOR UPDATE SKIP LOCKED))`
 )
 

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,4 +37,68 @@ func TestWhenJobsAreLookedAt(t *testing.T) {
 			}
 		}
 	})
+}
+
+// run carries out statements.
+func run(t *testing.T, s *Store, all ...string) {
+	t.Helper()
+	for _, sql := range all {
+		if _, err := s.pool.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}
+
+// number asks for a number.
+func number(t *testing.T, s *Store, sql string) (n int) {
+	t.Helper()
+	if err := s.pool.QueryRow(t.Context(), sql).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+const heldByDead = `INSERT INTO jobs (kind, subject, due_at, node, leases) SELECT 'deliver', i::text, 0, 'dead', 1 FROM generate_series(1, `
+
+// A job that was freed by another node and leased by one that has just joined, while
+// its row was being looked for, stays that one's.
+func TestReapLeavesTheYoung(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	run(t, s, heldByDead+`3) AS i`, `INSERT INTO nodes VALUES ('dead', 0)`)
+	// Who reads the nodes waits for a lock, in the middle of a statement.
+	run(t, s, `CREATE FUNCTION pause() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN true; END'`,
+		`ALTER TABLE nodes RENAME TO all_nodes`, `CREATE VIEW nodes AS SELECT * FROM all_nodes WHERE pause()`)
+	tx, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	if _, err := tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(4711)`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.exec(context.Background(), reap, s.at())
+		done <- err
+	}()
+	untilTrue(t, s, `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`)
+	for _, sql := range []string{
+		`UPDATE jobs SET node = NULL WHERE subject = '2'`, `INSERT INTO all_nodes VALUES ('young', 9000000000000000)`,
+		`UPDATE jobs SET node = 'young', leases = leases + 1 WHERE subject = '2'`,
+	} {
+		if _, err := tx.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if young, free := number(t, s, `SELECT count(*) FROM jobs WHERE node = 'young'`), number(t, s, `SELECT count(*) FROM jobs WHERE node IS NULL`); young != 1 || free != 2 {
+		t.Errorf("the young node has %d jobs, and %d are free", young, free)
+	}
 }
