@@ -16,11 +16,17 @@ const (
 	// freed the next time. The dead are named, not the living: a job that one who has
 	// just joined took meanwhile is his. (Who they are is asked once, and the jobs are
 	// an array, so that no plan of when there were none looks at all of them for each.)
-	reap = `WITH gone AS (DELETE FROM nodes WHERE alive_until < ` + now + `)
-		UPDATE jobs SET node = NULL WHERE id = ANY (ARRAY(SELECT id FROM jobs WHERE node = ANY (ARRAY(
+	// The nodes' rows stay until nothing is left to free.
+	reap = `WITH held AS (SELECT id FROM jobs WHERE node = ANY (ARRAY(
 				SELECT node FROM jobs WHERE node IS NOT NULL EXCEPT SELECT id FROM nodes WHERE alive_until >= ` + now + `))
-			ORDER BY id FOR UPDATE SKIP LOCKED))`
+			ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED),
+		gone AS (DELETE FROM nodes WHERE alive_until < ` + now + ` AND (SELECT count(*) FROM held) < $2)
+		UPDATE jobs SET node = NULL WHERE id = ANY (ARRAY(SELECT id FROM held))`
 )
+
+// reapBatch is how many jobs are freed by one statement: there may be more than can be
+// freed in the time of one.
+const reapBatch = 5000
 
 // Reap frees the jobs of expired nodes and deletes their rows. The jobs are looked at
 // when a node was lost, and now and then.
@@ -42,12 +48,17 @@ func (s *Store) Reap(ctx context.Context) (int, error) {
 	if !s.census.lost(alive) {
 		return 0, nil
 	}
-	n, err := s.exec(ctx, reap, s.at())
-	if err != nil {
-		return 0, fmt.Errorf("free the jobs of lost nodes: %w", err)
+	freed := 0
+	for more := true; more; {
+		n, err := s.exec(ctx, reap, s.at(), reapBatch)
+		freed += int(n)
+		if err != nil {
+			return freed, fmt.Errorf("free the jobs of lost nodes: %w", err)
+		}
+		more = n == reapBatch
 	}
 	s.census.looked()
-	return int(n), nil
+	return freed, nil
 }
 
 // When the jobs are looked at: for so long after a node was lost, of which leases may

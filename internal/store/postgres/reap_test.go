@@ -79,7 +79,7 @@ func TestReapLeavesTheYoung(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.exec(context.Background(), reap, s.at())
+		_, err := s.exec(context.Background(), reap, s.at(), reapBatch)
 		done <- err
 	}()
 	untilTrue(t, s, `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted
@@ -100,5 +100,24 @@ func TestReapLeavesTheYoung(t *testing.T) {
 	}
 	if young, free := number(t, s, `SELECT count(*) FROM jobs WHERE node = 'young'`), number(t, s, `SELECT count(*) FROM jobs WHERE node IS NULL`); young != 1 || free != 2 {
 		t.Errorf("the young node has %d jobs, and %d are free", young, free)
+	}
+}
+
+// However many jobs dead nodes had, all are freed, and no statement has too much to
+// do.
+func TestReapMany(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	run(t, s, heldByDead+`2 * 5000 + 100) AS i`, `INSERT INTO nodes VALUES ('dead', 0)`,
+		`CREATE FUNCTION few() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+			IF (SELECT count(*) FROM freed) > 5000 THEN RAISE EXCEPTION ''too many''; END IF;
+			IF (SELECT count(*) FROM jobs WHERE node IS NOT NULL) > 0 AND NOT EXISTS (SELECT FROM nodes) THEN RAISE EXCEPTION ''too early''; END IF;
+			RETURN NULL; END'`,
+		`CREATE TRIGGER few AFTER UPDATE ON jobs REFERENCING NEW TABLE AS freed FOR EACH STATEMENT EXECUTE FUNCTION few()`)
+	if n, err := s.Reap(t.Context()); err != nil || n != 10100 {
+		t.Errorf("freed %d, %v", n, err)
+	}
+	if held, dead := number(t, s, `SELECT count(*) FROM jobs WHERE node IS NOT NULL`), number(t, s, `SELECT count(*) FROM nodes`); held > 0 || dead > 0 {
+		t.Errorf("%d are still held, %d nodes still there", held, dead)
 	}
 }
