@@ -109,7 +109,7 @@ func (m *Main) build(ctx context.Context, f File) error {
 	if err = m.take(ctx, m.cfg.place(f)); err != nil {
 		return err
 	}
-	if _, err = m.base.store.Takeover(ctx); err != nil {
+	if err = m.takeOver(ctx); err != nil {
 		return err
 	}
 	if err = m.ensureKey(ctx); err != nil {
@@ -146,6 +146,18 @@ func (m *Main) take(ctx context.Context, p place) (err error) {
 		return err
 	}
 	m.base, err = openBase(ctx, p)
+	return err
+}
+
+// takeOver frees the jobs of processes that are no more. Where nodes share the
+// database, each does so all the time, and one that cannot just now starts all the
+// same.
+func (m *Main) takeOver(ctx context.Context) error {
+	_, err := m.base.store.Takeover(ctx)
+	if err != nil && m.base.shared() {
+		m.cfg.Log.Warn("jobs of lost nodes cannot be freed yet", "error", err)
+		return nil
+	}
 	return err
 }
 

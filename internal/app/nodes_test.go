@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pincall/pincall/client"
 	"github.com/pincall/pincall/internal/script"
 	"github.com/pincall/pincall/internal/store/postgres/pgtest"
@@ -82,6 +84,34 @@ func TestNodesAreOne(t *testing.T) {
 		t.Errorf("the stream on the other node told %q", types)
 	}
 	administered(t, a, b)
+}
+
+// A node starts although the jobs of a lost one cannot be freed just now, and frees
+// them when they can be.
+func TestTakeoverIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	s := newShared(t, pgtest.Shared(t))
+	conn, err := pgx.Connect(t.Context(), s.dsn())
+	s.ok(err)
+	defer conn.Close(context.Background())
+	exec := func(sql string) {
+		t.Helper()
+		_, err := conn.Exec(t.Context(), sql)
+		s.ok(err)
+	}
+	exec(`INSERT INTO jobs (kind, subject, due_at, node, leases) VALUES ('deliver', 'x', 9000000000000000, 'lost', 1)`)
+	exec(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''not now''; END'`)
+	exec(`CREATE TRIGGER fail BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION fail()`)
+	r := s.run(limitless, nil)
+	if log := r.log.String(); !strings.Contains(log, "jobs of lost nodes cannot be freed yet") {
+		t.Errorf("the log says %s", log)
+	}
+	exec(`DROP TRIGGER fail ON jobs`)
+	for end := time.Now().Add(20 * time.Second); len(s.rows(`SELECT id::text, '' FROM jobs WHERE node IS NOT NULL`)) > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the job was never freed")
+		}
+	}
 }
 
 // administered changes a key and a service on one node, and looks for them on the
