@@ -23,7 +23,8 @@ const (
 	Step    Kind = "step"    // subject: a verification whose next step is due
 )
 
-// Heartbeat timing. A dead node's jobs are back within TTL plus one reaping.
+// Heartbeat timing. A dead node's jobs are back within TTL plus one reaping; up to 2 s
+// later where no other has known it, or it leased in the moment of being declared dead.
 const (
 	HeartbeatEvery = 2 * time.Second
 	HeartbeatTTL   = 8 * time.Second

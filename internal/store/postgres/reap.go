@@ -65,7 +65,7 @@ func (s *Store) Reap(ctx context.Context) (int, error) {
 // still be on their way, and then from time to time.
 const (
 	lookFor   = groupTimeout + 5*time.Second
-	lookEvery = 5 * time.Second
+	lookEvery = 2 * time.Second
 )
 
 // census remembers the nodes that there were. Safe for concurrent use; the zero value

@@ -24,9 +24,9 @@ func TestWhenJobsAreLookedAt(t *testing.T) {
 			{500 * time.Millisecond, sick, true},
 			{time.Second, one, true},
 			{lookFor - 2*time.Second, one, true},
-			{2 * time.Second, one, false},
-			{lookEvery, one, true},
-			{0, map[string]bool{}, true}, // itself
+			{1500 * time.Millisecond, one, false},
+			{500 * time.Millisecond, one, true}, // 2 s: see jobs.HeartbeatTTL
+			{0, map[string]bool{}, true},        // itself
 		} {
 			time.Sleep(step.after)
 			if got := c.lost(step.alive); got != step.want {
