@@ -73,9 +73,10 @@ const (
 	lockLimits = `SELECT key, counts, keep_until FROM limits WHERE key = ANY ($1::text[]) ORDER BY key FOR UPDATE`
 	lockAlso   = `SELECT key, counts, keep_until FROM limits
 		WHERE key = ANY ($1::text[] || ARRAY(SELECT limit_key FROM verifications WHERE id = ANY ($2::text[]))) ORDER BY key FOR UPDATE`
-	// What is not there cannot be locked.
-	haveLimits = `INSERT INTO limits (key, counts, keep_until) SELECT unnest($1::text[]), $2::bytea, 0 ON CONFLICT (key) DO NOTHING`
-	readOnce   = `SELECT o.* FROM unnest($1::bytea[]) AS w (key),
+	// What is not there cannot be locked. Whom nobody counts then is forgotten soon.
+	haveLimits = `INSERT INTO limits (key, counts, keep_until) SELECT unnest($2::text[]), $3::bytea, (` + now + ` / $4::bigint + 2) * $4::bigint
+		ON CONFLICT (key) DO NOTHING`
+	readOnce = `SELECT o.* FROM unnest($1::bytea[]) AS w (key),
 		LATERAL (SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = w.key OFFSET 0) AS o`
 	lockOnce = `SELECT key, account, body, answer, keep_until, verification FROM once WHERE key = ANY ($1::bytea[])
 		ORDER BY key FOR UPDATE`
@@ -121,7 +122,7 @@ func (s *Store) load(b *pgx.Batch, n needs) overlay {
 func (s *Store) loadCarefully(b *pgx.Batch, n needs, o overlay) {
 	loadAttempts(b, n, o)
 	if len(n.accounts) > 0 {
-		b.Queue(haveLimits, n.accounts, guard.Row{}.Encode())
+		b.Queue(haveLimits, s.at(), n.accounts, guard.Row{}.Encode(), store.RoundKeep(1))
 	}
 	n.limits = slices.Concat(n.accounts, n.limits) // the statement puts them in order
 	loadLimits(b, n, o)
