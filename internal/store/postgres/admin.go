@@ -45,11 +45,9 @@ func (s *Store) KeyInUse(ctx context.Context, id string) (bool, error) {
 			pgx.Identifier{c.table}.Sanitize(), pgx.Identifier{c.name}.Sanitize())
 	}
 	used := false
-	conn, err := s.pool.Acquire(ctx)
-	if err == nil {
-		defer conn.Release()
-		err = conn.QueryRow(ctx, any.String(), id, secret.KeyMark(id)).Scan(&used)
-	}
+	err = s.scan(ctx, func(rows pgx.Rows) error {
+		return each(rows, func() error { return rows.Scan(&used) })
+	}, any.String(), id, secret.KeyMark(id))
 	if err != nil {
 		return false, fmt.Errorf("look for what needs a key: %w", err)
 	}

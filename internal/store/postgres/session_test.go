@@ -3,6 +3,8 @@ package postgres
 import (
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pincall/pincall/internal/store/postgres/pgtest"
 )
 
@@ -34,6 +36,31 @@ func TestSharedSessionIsFoundOut(t *testing.T) {
 		}
 		if err := s.Do(t.Context(), sampleStart().op()); err != nil {
 			t.Errorf("with the mode in the DSN %v: %v", said, err)
+		}
+	}
+}
+
+// So does one that an operator's act finds out, which reads whole tables.
+func TestSharedSessionIsFoundOutByScans(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{MaxConns: 1})
+	for name, act := range map[string]func() error{
+		"Numbered": func() error { _, err := s.Numbered(t.Context(), "", []byte("x")); return err },
+		"Scrub":    func() error { return s.Scrub(t.Context()) },
+		"KeyInUse": func() error { _, err := s.KeyInUse(t.Context(), "k1"); return err },
+	} {
+		s.sessions.shared.Store(false)
+		s.pool.Reset()
+		for range 2 {
+			if err := act(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.pool.Exec(t.Context(), "DEALLOCATE ALL", pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatal(err)
+		}
+		if err := act(); err != nil || !s.sessions.shared.Load() {
+			t.Errorf("%s: %v; shared: %v", name, err, s.sessions.shared.Load())
 		}
 	}
 }

@@ -132,21 +132,26 @@ func (s *Store) query(ctx context.Context, each func(pgx.Rows) error, sql string
 }
 
 // scan runs one statement that may read whole tables, as long as the caller has
-// patience: once, on a connection, and gives its rows to the function.
+// patience, and gives its rows to the function, which must be able to begin anew.
 func (s *Store) scan(ctx context.Context, each func(pgx.Rows) error, sql string, args ...any) error {
-	if err := s.open(ctx); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
+	return s.told(s.insist(ctx, true, func() (bool, error) { return s.scanOnce(ctx, each, sql, clean(args)) }))
+}
+
+// scanOnce is scan, without a second try.
+func (s *Store) scanOnce(ctx context.Context, each func(pgx.Rows) error, sql string, args []any) (closed bool, err error) {
+	if err := s.open(ctx); err != nil {
+		return false, err
+	}
 	c, err := s.acquire(ctx)
 	if err != nil {
-		return s.told(err)
+		return true, err
 	}
-	defer func() { s.release(c, err) }()
+	defer func() { closed = s.release(c, err) }()
 	if isOwn(c.Conn()) {
 		if _, err = c.Exec(ctx, "SET lock_timeout = 0"); err != nil {
-			return s.told(err)
+			return false, err
 		}
 		defer func() {
 			if _, err := c.Exec(ctx, "SET lock_timeout = 8000"); err != nil {
@@ -159,7 +164,7 @@ func (s *Store) scan(ctx context.Context, each func(pgx.Rows) error, sql string,
 		err = each(rows)
 		rows.Close()
 	}
-	return s.told(err)
+	return false, err
 }
 
 // simply runs one statement, or several that are sent at once, on a connection,
