@@ -27,6 +27,7 @@ type Writer[O any] struct {
 	mu     sync.Mutex
 	some   sync.Cond // a lane is not empty, or closed is set
 	lanes  [2][]*waiter[O]
+	passed bool // the last group had no place for work that waited
 	closed bool
 	// unsettled is how many operations are carried out and not settled. As long as
 	// there are any, fewer than that are not worth a group of their own.
@@ -34,8 +35,9 @@ type Writer[O any] struct {
 }
 
 // The lanes of a Writer. While both wait, a group keeps a share of itself for the
-// second, and the rest for the first: somebody waits for the answer to a request, and
-// a burst of deliveries must not stand before it.
+// second, and the rest, which is one place at least, for the first: somebody waits for
+// the answer to a request, and a burst of deliveries must not stand before it. Groups
+// of one are each lane's in turn.
 const (
 	requests = iota
 	work
@@ -271,12 +273,17 @@ func (w *Writer[O]) take(into []*waiter[O]) []*waiter[O] {
 		if w.waiting() == 0 {
 			return into
 		}
-		share := min(w.share, len(w.lanes[work]))
-		into = w.takeFrom(requests, into, max(w.group-share, 1))
-		if len(into) == 0 {
+		share, least := min(w.share, len(w.lanes[work])), 1
+		if w.passed && w.group == 1 {
+			least = 0
+		}
+		into = w.takeFrom(requests, into, max(w.group-share, least))
+		asked := len(into)
+		if asked == 0 {
 			share = w.group
 		}
-		into = w.takeFrom(work, into, min(len(into)+share, w.group))
+		into = w.takeFrom(work, into, min(asked+share, w.group))
+		w.passed = len(into) == asked && len(w.lanes[work]) > 0
 		if w.waiting() > 0 {
 			w.some.Signal() // for another goroutine
 		}

@@ -173,6 +173,7 @@ func TestWriterShares(t *testing.T) {
 		}},
 		"most for work":     {Size{100, 60}, [][2]int{{0, 1}, {40, 60}, {40, 60}, {20, 60}, {0, 100}, {0, 20}}},
 		"more than is work": {Size{400, 350}, [][2]int{{0, 1}, {100, 300}}},
+		"all for work":      {Size{100, 100}, [][2]int{{0, 1}, {1, 99}, {1, 99}, {1, 99}, {97, 3}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -183,6 +184,17 @@ func TestWriterShares(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Groups of one go to both lanes in turn.
+func TestWriterTakesTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		want := [][2]int{{0, 1}, {1, 0}, {0, 1}, {1, 0}, {0, 1}, {1, 0}, {1, 0}}
+		if diff := cmp.Diff(want, shares(t, Size{Group: 1}, 2, 4)); diff != "" {
+			t.Errorf("requests and work of the groups (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // shares has so much work and so many requests wait for a Writer, and gives how many
