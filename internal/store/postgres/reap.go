@@ -29,8 +29,10 @@ const (
 const reapBatch = 5000
 
 // Reap frees the jobs of expired nodes and deletes their rows. The jobs are looked at
-// when a node was lost, and now and then.
+// when a node was lost, and now and then. (What was remembered for this node's own
+// jobs is looked through here, too: who has any does this all the time.)
 func (s *Store) Reap(ctx context.Context) (int, error) {
+	s.recent.sweep()
 	var alive map[string]bool
 	err := s.query(ctx, func(rows pgx.Rows) error {
 		alive = make(map[string]bool)

@@ -36,6 +36,7 @@ func (s *Store) foresee(ctx context.Context, leased []jobs.Job) {
 	if len(ids) == 0 {
 		return
 	}
+	since := time.Now()
 	all, err := s.states(ctx, func(b *pgx.Batch) (v, a *pgx.QueuedQuery) {
 		return b.Queue(selectOwners, ids), b.Queue(selectOwnersAttempts, ids)
 	})
@@ -50,7 +51,7 @@ func (s *Store) foresee(ctx context.Context, leased []jobs.Job) {
 	}
 	for _, id := range ids {
 		if st := owner[id]; st != nil {
-			s.recent.put(id, *st)
+			s.recent.put(id, remembered{*st, since})
 		}
 	}
 }
@@ -67,7 +68,7 @@ type recent struct {
 
 type remembered struct {
 	verify.State
-	since time.Time
+	since time.Time // when it was read, at the latest, or committed
 }
 
 // Of recent: how many, and for how long.
@@ -87,22 +88,30 @@ func (r *recent) add(o overlay, j jobs.Job) {
 		return
 	}
 	v := h.Verification
-	r.put(j.Subject, verify.State{Now: store.Time(o.Now), Verification: v, Attempts: o.Attempts(v.ID)})
+	st := verify.State{Now: store.Time(o.Now), Verification: v, Attempts: o.Attempts(v.ID)}
+	r.put(j.Subject, remembered{st, time.Now()})
 }
 
 // put remembers the state of an attempt.
-func (r *recent) put(attempt string, st verify.State) {
+func (r *recent) put(attempt string, m remembered) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil || len(r.known) >= maxRecent {
 		r.known = make(map[string]remembered)
 	}
+	r.known[attempt] = m
+}
+
+// sweep drops what is too old, now and then: nothing of a person stays for whom nobody
+// asks.
+func (r *recent) sweep() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	now := time.Now()
-	if now.Sub(r.swept) > maxAge { // nothing of a person stays for whom nobody asks
+	if now.Sub(r.swept) > maxAge {
 		maps.DeleteFunc(r.known, func(_ string, m remembered) bool { return now.Sub(m.since) > maxAge })
 		r.swept = now
 	}
-	r.known[attempt] = remembered{st, now}
 }
 
 // take gives what is remembered of an attempt, once.

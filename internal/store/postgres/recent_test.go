@@ -60,3 +60,17 @@ func TestLeasedAreKnown(t *testing.T) {
 		t.Errorf("%d more are remembered", len(s.recent.known))
 	}
 }
+
+// What nobody has asked for is forgotten, although nothing else is remembered.
+func TestRememberedIsForgotten(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Config{})
+	s.recent.put("old", remembered{since: time.Now().Add(-2 * maxAge)})
+	s.recent.put("new", remembered{since: time.Now().Add(time.Minute)})
+	if _, err := s.Reap(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, there := s.recent.known["new"]; !there || len(s.recent.known) != 1 {
+		t.Errorf("%d are remembered, the new one: %v", len(s.recent.known), there)
+	}
+}
