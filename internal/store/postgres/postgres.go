@@ -43,8 +43,8 @@ type Config struct {
 	// work on one account wait for each other: more than one is for many accounts and
 	// a database that takes long to commit. DefaultWriters.
 	Writers int
-	// Group bounds how many operations share a transaction, DefaultGroup. Two thirds
-	// of it are for deliveries.
+	// Group bounds how many operations share a transaction, DefaultGroup. While both
+	// wait, two thirds of it are for deliveries and one for requests.
 	Group int
 	// KeyCheck is the check value of the keyring. The first one is kept with the
 	// database, and a different one is refused. Empty: not checked.
