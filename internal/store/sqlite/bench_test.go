@@ -1,99 +1,27 @@
 package sqlite
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/pincall/pincall/internal/account"
-	"github.com/pincall/pincall/internal/guard"
 	"github.com/pincall/pincall/internal/jobs"
-	"github.com/pincall/pincall/internal/phone"
+	"github.com/pincall/pincall/internal/outcome"
 	"github.com/pincall/pincall/internal/script"
-	"github.com/pincall/pincall/internal/secret"
 	"github.com/pincall/pincall/internal/store"
+	"github.com/pincall/pincall/internal/store/storetest"
 	"github.com/pincall/pincall/internal/verify"
 )
 
-// start is a verification with its first attempt, of the sizes that real ones
-// have.
-type start struct {
-	v verify.Verification
-	a verify.Attempt
-}
-
-func random(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	return b
-}
-
-func sampleStart(clock *store.Clock) start {
-	now := store.Time(clock.Micros())
-	v := verify.Verification{
-		ID: secret.NewID(now, nil), Account: "01k0000000000000000000acct", Service: "01k0000000000000000000serv",
-		Purpose: "login", NumberIndex: random(32), NumberSealed: random(60), Country: "JP", Prefix: "818012",
-		LimitKey: "n/" + hex.EncodeToString(random(32)), Binding: random(32), Order: random(32), Status: verify.Pending,
-		KeyID: "k1", CodeMAC: random(32), Sealed: random(64), TokenHash: random(32), Sends: 1, CreatedAt: now,
-		ExpiresAt: now.Add(10 * time.Minute),
-		Settings: verify.Settings{
-			StartedBy: "01k00000000000000000000key", Language: "ja", Brand: "Acme", CodeLength: 6, MaxGuesses: 1 << 40,
-			MaxSends: 5, Gate: script.GateAnyKey, GatePolicy: account.GatePrefer,
-			Workflow: []account.Step{{Channel: phone.Voice, Timeout: time.Minute}},
-		},
-	}
-	a := verify.Attempt{
-		ID: secret.NewID(now, nil), Verification: v.ID, Account: v.Account, N: 1, Send: 1, Channel: phone.Voice,
-		State: verify.StateQueued, CreatedAt: now,
-	}
-	return start{v, a}
-}
-
-// op is the operation of a start: two rows of limits, a verification, an
-// attempt, a job.
-func (x start) op() verify.Op {
-	limits, acc := guard.Limits{Countries: []string{"JP"}}.WithDefaults(), "a/"+x.v.Account
-	limits.AccountStarts.N, limits.Calls.N, limits.ConcurrentCalls = 1<<40, 1<<40, 1<<40
-	return verify.Op{
-		Need: verify.Need{Account: x.v.Account, Binding: x.v.Binding, Limits: []string{x.v.LimitKey, acc}},
-		Plan: func(s verify.State) (verify.Writes, error) {
-			req := guard.Request{Start: true, Send: true, Call: true, Country: "JP"}
-			_, n, a := limits.Decide(req, s.Limits[x.v.LimitKey], s.Limits[acc], s.Now)
-			return verify.Writes{
-				Verifications: []verify.Verification{x.v}, Attempts: []verify.Attempt{x.a},
-				Limits: map[string]verify.LimitRow{
-					x.v.LimitKey: {Row: n, KeepUntil: limits.KeepUntil(n, s.Now)}, acc: {Row: a, KeepUntil: limits.KeepUntil(a, s.Now)},
-				},
-				Jobs: []jobs.New{{Kind: jobs.Deliver, Subject: x.a.ID, Order: x.v.Order, Due: s.Now}},
-			}, nil
-		},
-	}
-}
-
-// check is the operation of a wrong guess.
-func (x start) check() verify.Op {
-	limits, acc := guard.Limits{}.WithDefaults(), "a/"+x.v.Account
-	return verify.Op{
-		Need: verify.Need{Account: x.v.Account, Verification: x.v.ID, Limits: []string{acc}},
-		Plan: func(s verify.State) (verify.Writes, error) {
-			v := *s.Verification
-			v.Guesses++
-			row := limits.CountWrong(s.Limits[v.LimitKey], s.Now)
-			return verify.Writes{
-				Verifications: []verify.Verification{v},
-				Limits:        map[string]verify.LimitRow{v.LimitKey: {Row: row, KeepUntil: limits.KeepUntil(row, s.Now)}},
-			}, nil
-		},
-	}
+func sample(clock *store.Clock) storetest.Sample {
+	return storetest.NewSample(store.Time(clock.Micros()))
 }
 
 const clients = 64
 
 // run64 lets the clients carry out b.N operations.
-func run64(b *testing.B, s *Store, next func() verify.Op) {
+func run64(b *testing.B, s *Store, next func() verify.Op, after ...func()) {
 	b.Helper()
 	b.SetParallelism(clients)
 	before := cpu(b)
@@ -105,6 +33,9 @@ func run64(b *testing.B, s *Store, next func() verify.Op) {
 			}
 		}
 	})
+	for _, f := range after {
+		f()
+	}
 	b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "cpu-us/op")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 }
@@ -122,18 +53,123 @@ func cpu(b *testing.B) time.Duration {
 
 func BenchmarkStart64(b *testing.B) {
 	s := openTest(b, Config{})
-	run64(b, s, func() verify.Op { return sampleStart(s.clock).op() })
+	run64(b, s, func() verify.Op { return sample(s.clock).Start() })
 }
 
 func BenchmarkCheck64(b *testing.B) {
 	s := openTest(b, Config{})
-	all := make([]start, 1000)
+	all := make([]storetest.Sample, 1000)
 	for i := range all {
-		all[i] = sampleStart(s.clock)
-		if err := s.Do(b.Context(), all[i].op()); err != nil {
+		all[i] = sample(s.clock)
+		if err := s.Do(b.Context(), all[i].Start()); err != nil {
 			b.Fatal(err)
 		}
 	}
 	var i atomic.Int64
-	run64(b, s, func() verify.Op { return all[i.Add(1)%int64(len(all))].check() })
+	run64(b, s, func() verify.Op { return all[i.Add(1)%int64(len(all))].Check() })
+}
+
+// worker delivers as the server does: it takes jobs as they are written, notes
+// that a call leaves, and how it ended.
+type worker struct {
+	b      *testing.B
+	s      *Store
+	node   string
+	places chan struct{}
+	done   chan struct{} // one for each that was delivered
+}
+
+func newWorker(b *testing.B, s *Store) *worker {
+	b.Helper()
+	node, err := s.Join(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := &worker{b: b, s: s, node: node, places: make(chan struct{}, 4096), done: make(chan struct{}, 1<<20)}
+	s.Offer(w)
+	return w
+}
+
+func (w *worker) Reserve(n int) (string, int) {
+	got := 0
+	for ; got < n; got++ {
+		select {
+		case w.places <- struct{}{}:
+		default:
+			return w.node, got
+		}
+	}
+	return w.node, got
+}
+
+func (w *worker) Take(leased []jobs.Job, unused int) {
+	for range unused {
+		<-w.places
+	}
+	for _, j := range leased {
+		go w.deliver(j)
+	}
+}
+
+func (w *worker) deliver(j jobs.Job) {
+	defer func() { <-w.places; w.done <- struct{}{} }()
+	st, err := w.s.ReadAttempt(w.b.Context(), j.Subject)
+	if err != nil {
+		w.b.Error(err)
+		return
+	}
+	v := st.Verification.ID
+	dial := func(s verify.State, a verify.Attempt) verify.Writes {
+		a.State, a.Route, a.Gate, a.DialledAt = verify.StateDialling, "main", script.GateAnyKey, s.Now
+		return verify.Writes{Attempts: []verify.Attempt{a}}
+	}
+	settle := func(s verify.State, a verify.Attempt) verify.Writes {
+		a.State, a.Outcome, a.Ref, a.MayHaveRung, a.Readouts, a.GatePassed = verify.StateEnded, outcome.Heard, "reference-of-the-line", true, 2, true
+		a.RungAt, a.AnsweredAt, a.GateAt, a.EndedAt = s.Now, s.Now, s.Now, s.Now
+		acc := "a/" + a.Account
+		row := s.Limits[acc]
+		row.Open--
+		return verify.Writes{Attempts: []verify.Attempt{a}, Limits: map[string]verify.LimitRow{acc: {Row: row}}, Finish: &j.Lease}
+	}
+	for _, plan := range []func(verify.State, verify.Attempt) verify.Writes{dial, settle} {
+		err := w.s.Do(w.b.Context(), verify.Op{
+			Need: verify.Need{Account: st.Verification.Account, Verification: v, Limits: []string{"a/" + st.Verification.Account}, Lease: &j.Lease},
+			Plan: func(s verify.State) (verify.Writes, error) { return plan(s, s.Attempts[0]), nil },
+		})
+		if err != nil {
+			w.b.Error(err)
+		}
+	}
+}
+
+// BenchmarkDelivered64 is starts with their deliveries.
+func BenchmarkDelivered64(b *testing.B) {
+	s := openTest(b, Config{})
+	deliver64(b, s)
+}
+
+// deliver64 starts and delivers b.N.
+func deliver64(b *testing.B, s *Store) []storetest.Sample {
+	b.Helper()
+	w := newWorker(b, s)
+	all := make([]storetest.Sample, b.N)
+	var i atomic.Int64
+	run64(b, s, func() verify.Op {
+		n := i.Add(1) - 1
+		all[n] = sample(s.clock)
+		return all[n].Start()
+	}, func() {
+		for range b.N {
+			<-w.done
+		}
+	})
+	return all
+}
+
+// BenchmarkGuess64 is one guess of each that was delivered before.
+func BenchmarkGuess64(b *testing.B) {
+	s := openTest(b, Config{})
+	all := deliver64(b, s)
+	var i atomic.Int64
+	run64(b, s, func() verify.Op { return all[i.Add(1)%int64(len(all))].Check() })
 }

@@ -19,8 +19,8 @@ func TestCommandBesideTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := sampleStart(server.clock)
-	if err := server.Do(ctx, x.op()); err != nil {
+	x := sample(server.clock)
+	if err := server.Do(ctx, x.Start()); err != nil {
 		t.Fatal(err)
 	}
 	got, err := server.Lease(ctx, node, 0, 1)
@@ -28,7 +28,7 @@ func TestCommandBesideTheServer(t *testing.T) {
 		t.Fatalf("leased %v, %v", got, err)
 	}
 	command := openTest(t, Config{Path: path})
-	need := verify.Need{Account: x.v.Account, Verification: x.v.ID}
+	need := verify.Need{Account: x.V.Account, Verification: x.V.ID}
 	if err := command.Do(ctx, verify.Op{Need: need, Plan: func(s verify.State) (verify.Writes, error) {
 		a := s.Attempts[0]
 		a.Stop = "erased"
@@ -36,7 +36,7 @@ func TestCommandBesideTheServer(t *testing.T) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	if stops, err := server.Stops(ctx, []string{x.a.ID, "other"}); err != nil || len(stops) != 1 || stops[x.a.ID] != "erased" {
+	if stops, err := server.Stops(ctx, []string{x.A.ID, "other"}); err != nil || len(stops) != 1 || stops[x.A.ID] != "erased" {
 		t.Errorf("the stops are %v, %v", stops, err)
 	}
 	seen := func() (s verify.State) {
@@ -53,13 +53,13 @@ func TestCommandBesideTheServer(t *testing.T) {
 	if s := seen(); s.Attempts[0].Stop != "erased" || !s.Leased {
 		t.Errorf("the server knows the attempt as %+v, leased: %v", s.Attempts[0], s.Leased)
 	}
-	if _, err := command.Erase(ctx, verify.Erasure{Verifications: []string{x.v.ID}}); err != nil {
+	if _, err := command.Erase(ctx, verify.Erasure{Verifications: []string{x.V.ID}}); err != nil {
 		t.Fatal(err)
 	}
 	if s := seen(); s.Verification != nil || s.Leased {
 		t.Errorf("after the erasure the server knows %+v, leased: %v", s.Verification, s.Leased)
 	}
-	if _, err := server.ReadAttempt(ctx, x.a.ID); !errors.Is(err, verify.ErrAbsent) {
+	if _, err := server.ReadAttempt(ctx, x.A.ID); !errors.Is(err, verify.ErrAbsent) {
 		t.Errorf("the attempt is read with %v", err)
 	}
 	if err := server.Postpone(ctx, got[0].Lease, 0); !errors.Is(err, jobs.ErrLeaseLost) {

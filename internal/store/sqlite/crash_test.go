@@ -76,12 +76,12 @@ func crashChild(t *testing.T, path string) {
 	for range 16 {
 		wg.Go(func() {
 			for {
-				x := sampleStart(s.clock)
-				if err := s.Do(context.Background(), x.op()); err != nil {
+				x := sample(s.clock)
+				if err := s.Do(context.Background(), x.Start()); err != nil {
 					return
 				}
 				out.Lock()
-				_, _ = fmt.Println(x.v.ID + ".")
+				_, _ = fmt.Println(x.V.ID + ".")
 				out.Unlock()
 			}
 		})

@@ -170,9 +170,9 @@ func TestErasedSecretsLeaveTheFile(t *testing.T) {
 	s := openTest(t, Config{Path: path})
 	var all []verify.Verification
 	for range 20 {
-		v := sampleStart(s.clock)
-		v.v.Sealed, v.v.TokenHash = []byte("SEALED-CODE-"+v.v.ID), []byte("TOKEN-HASH-"+v.v.ID)
-		all = append(all, v.v)
+		v := sample(s.clock)
+		v.V.Sealed, v.V.TokenHash = []byte("SEALED-CODE-"+v.V.ID), []byte("TOKEN-HASH-"+v.V.ID)
+		all = append(all, v.V)
 	}
 	put := func() {
 		t.Helper()

@@ -15,14 +15,14 @@ import (
 func TestFailedCommit(t *testing.T) {
 	t.Parallel()
 	ctx, s := t.Context(), openTest(t, Config{})
-	good, refused := sampleStart(s.clock), errors.New("refused")
+	good, refused := sample(s.clock), errors.New("refused")
 	if err := s.change(ctx, everything, func(t *tx) error {
 		return runScript(t.conn, `CREATE TABLE late (account TEXT REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED);
 			CREATE TRIGGER late AFTER INSERT ON verifications BEGIN INSERT INTO late VALUES ('nobody'); END`)
 	}); err != nil {
 		t.Fatal(err)
 	}
-	group := []member{{op: good.op()}, {op: verify.Op{Plan: func(verify.State) (verify.Writes, error) { return verify.Writes{}, refused }}}}
+	group := []member{{op: good.Start()}, {op: verify.Op{Plan: func(verify.State) (verify.Writes, error) { return verify.Writes{}, refused }}}}
 	errs := make([]error, len(group))
 	// The writer's goroutine is idle: nothing else was given to it.
 	s.w.apply(group, errs)
@@ -34,10 +34,10 @@ func TestFailedCommit(t *testing.T) {
 			t.Errorf("member %d got the answer %v", i, err)
 		}
 	}
-	if _, err := s.Read(ctx, good.v.Account, good.v.ID); !errors.Is(err, verify.ErrAbsent) {
+	if _, err := s.Read(ctx, good.V.Account, good.V.ID); !errors.Is(err, verify.ErrAbsent) {
 		t.Errorf("after the failed commit the read gave %v", err)
 	}
-	if _, err := s.ReadAttempt(ctx, good.a.ID); !errors.Is(err, verify.ErrAbsent) {
+	if _, err := s.ReadAttempt(ctx, good.A.ID); !errors.Is(err, verify.ErrAbsent) {
 		t.Errorf("after the failed commit the attempt gave %v", err)
 	}
 	if due, waiting, _ := s.Depth(ctx); due+waiting != 0 {
@@ -46,7 +46,7 @@ func TestFailedCommit(t *testing.T) {
 	if err := s.change(ctx, everything, func(t *tx) error { return runScript(t.conn, "DROP TRIGGER late") }); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Do(ctx, good.op()); err != nil {
+	if err := s.Do(ctx, good.Start()); err != nil {
 		t.Errorf("the next group: %v", err)
 	}
 }
@@ -55,7 +55,7 @@ func TestFailedCommit(t *testing.T) {
 func TestEveryLeaseHasItsOwnNumber(t *testing.T) {
 	t.Parallel()
 	ctx, s := t.Context(), openTest(t, Config{})
-	if err := s.Do(ctx, sampleStart(s.clock).op()); err != nil {
+	if err := s.Do(ctx, sample(s.clock).Start()); err != nil {
 		t.Fatal(err)
 	}
 	take := func() jobs.Lease {

@@ -31,12 +31,12 @@ func TestNothingIsToldBeforeTheSync(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, Config{})
 	g := gateLog(s)
-	x := sampleStart(s.clock)
+	x := sample(s.clock)
 	wrote, read := make(chan error, 1), make(chan error, 1)
-	go func() { wrote <- s.Do(t.Context(), x.op()) }()
+	go func() { wrote <- s.Do(t.Context(), x.Start()) }()
 	<-g.begun
 	go func() {
-		_, err := s.Read(t.Context(), x.v.Account, x.v.ID)
+		_, err := s.Read(t.Context(), x.V.Account, x.V.ID)
 		read <- err
 	}()
 	select {
@@ -83,12 +83,12 @@ func TestWhatIsShownIsWaitedFor(t *testing.T) {
 func TestFailedSync(t *testing.T) {
 	t.Parallel()
 	s, broken := openTest(t, Config{}), errors.New("I/O error")
-	x := sampleStart(s.clock)
-	if err := s.Do(t.Context(), x.op()); err != nil {
+	x := sample(s.clock)
+	if err := s.Do(t.Context(), x.Start()); err != nil {
 		t.Fatal(err)
 	}
 	s.log.sync = func(*os.File) error { return broken }
-	if err := s.Do(t.Context(), sampleStart(s.clock).op()); !errors.Is(err, broken) {
+	if err := s.Do(t.Context(), sample(s.clock).Start()); !errors.Is(err, broken) {
 		t.Errorf("an operation got the answer %v", err)
 	}
 	s.log.sync = datasync
@@ -96,7 +96,7 @@ func TestFailedSync(t *testing.T) {
 	if err := s.Do(t.Context(), verify.Op{Plan: func(verify.State) (verify.Writes, error) { return verify.Writes{}, refused }}); !errors.Is(err, broken) {
 		t.Errorf("the next one got the answer %v", err)
 	}
-	if _, err := s.Read(t.Context(), x.v.Account, x.v.ID); !errors.Is(err, broken) {
+	if _, err := s.Read(t.Context(), x.V.Account, x.V.ID); !errors.Is(err, broken) {
 		t.Errorf("a read got the answer %v", err)
 	}
 }
