@@ -55,3 +55,35 @@ func sameSettings(a, b *verify.Settings) bool {
 		a.MaxGuesses == b.MaxGuesses && a.MaxSends == b.MaxSends && a.Gate == b.Gate && a.GatePolicy == b.GatePolicy &&
 		a.PlainDigits == b.PlainDigits && a.Words == b.Words && a.Extension == b.Extension && slices.Equal(a.Workflow, b.Workflow)
 }
+
+// AttemptChange is how much of an attempt is to be written.
+type AttemptChange int
+
+// The changes of an attempt.
+const (
+	Queued    AttemptChange = iota // it is not stored, and nothing has become of it: all else is as it begins
+	Dialled                        // what is written before a call leaves: state, route, gate, ungated, screen and time of dialling
+	Delivered                      // whatever changes
+	Anew                           // what it was begun with, too
+)
+
+// Change says how much of an attempt is to be written.
+func (w *Written) Change() AttemptChange {
+	switch {
+	case w.Stored && sameBeginning(&w.Was, &w.Attempt) && sameCall(&w.Was, &w.Attempt):
+		return Dialled
+	case w.Stored && sameBeginning(&w.Was, &w.Attempt):
+		return Delivered
+	case !w.Stored && w.State == verify.StateQueued && w.Route == "" && w.Gate == "" && !w.Ungated && len(w.Screen) == 0 && w.DialledAt.IsZero() &&
+		sameCall(&verify.Attempt{}, &w.Attempt):
+		return Queued
+	}
+	return Anew
+}
+
+// sameCall says that nothing that comes after dialling differs.
+func sameCall(a, b *verify.Attempt) bool {
+	return a.Ref == b.Ref && a.Outcome == b.Outcome && a.Reason == b.Reason && a.MayHaveRung == b.MayHaveRung && a.Fault == b.Fault &&
+		a.Permanent == b.Permanent && a.GatePassed == b.GatePassed && a.Readouts == b.Readouts && a.Stop == b.Stop &&
+		a.AnsweredAt.Equal(b.AnsweredAt) && a.EndedAt.Equal(b.EndedAt) && a.RungAt.Equal(b.RungAt) && a.GateAt.Equal(b.GateAt)
+}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,6 +42,32 @@ func TestChangeOfLooksAtEveryField(t *testing.T) {
 		alter(t, reflect.ValueOf(&w.Settings).Elem().Field(i))
 		if ChangeOf(&v, &w) != Whole {
 			t.Errorf("Settings.%s is not looked at", name)
+		}
+	})
+}
+
+// TestAttemptChangeLooksAtEveryField changes each field alone, of an attempt that
+// is stored and of a new one.
+func TestAttemptChangeLooksAtEveryField(t *testing.T) {
+	t.Parallel()
+	begun := verify.Attempt{State: verify.StateQueued, CreatedAt: Time(1_700_000_000_000_000)}
+	beginning := []string{"ID", "Verification", "Account", "N", "Send", "Step", "Channel", "CreatedAt"}
+	dialled := []string{"ID", "Route", "State", "Gate", "Ungated", "Screen", "DialledAt"}
+	each(t, reflect.TypeFor[verify.Attempt](), func(i int, name string) {
+		a := begun
+		alter(t, reflect.ValueOf(&a).Elem().Field(i))
+		fresh, stored := Anew, Delivered
+		if slices.Contains(beginning, name) {
+			fresh, stored = Queued, Anew
+		}
+		if slices.Contains(dialled, name) {
+			stored = Dialled
+		}
+		if got := (&Written{Attempt: a}).Change(); got != fresh {
+			t.Errorf("%s of a new one: the change is %d, want %d", name, got, fresh)
+		}
+		if got := (&Written{Attempt: a, Stored: true, Was: begun}).Change(); got != stored {
+			t.Errorf("%s: the change is %d, want %d", name, got, stored)
 		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/pincall/pincall/internal/outcome"
 	"github.com/pincall/pincall/internal/phone"
@@ -47,7 +46,7 @@ const (
 	insertAttempt = `INSERT INTO attempts (row, ` + attemptColumns + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 'queued', '', '', '', 0, '', 0, '', 0, NULL, 0, 0, '', ?, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING`
 	// What is written before a call leaves.
-	dialAttempt   = `UPDATE attempts SET state = 'dialling', route = ?, gate = ?, ungated = ?, screen = ?, dialled_at = ? WHERE row = ?`
+	dialAttempt   = `UPDATE attempts SET state = ?, route = ?, gate = ?, ungated = ?, screen = ?, dialled_at = ? WHERE row = ?`
 	updateAttempt = `UPDATE attempts SET route = ?, state = ?, ref = ?, outcome = ?, reason = ?, may_have_rung = ?, fault = ?,
 		permanent = ?, gate = ?, ungated = ?, screen = ?, gate_passed = ?, readouts = ?, stop = ?, dialled_at = ?, answered_at = ?,
 		ended_at = ?, rung_at = ?, gate_at = ? WHERE row = ?`
@@ -176,17 +175,15 @@ func (t *tx) putAttempt(a store.Written) error {
 		return fmt.Errorf("sqlite: a verification has at most %d attempts", attemptsPer-1)
 	}
 	row := n*attemptsPer + int64(a.N)
-	fresh := a.Attempt
-	fresh.Route, fresh.Gate, fresh.Ungated, fresh.Screen, fresh.DialledAt = "", "", false, nil, time.Time{}
-	switch {
-	case !a.Stored && a.State == verify.StateQueued && isBeginning(&a.Attempt):
+	switch a.Change() {
+	case store.Queued:
 		n, err := t.exec(insertAttempt, row, a.ID, a.Verification, a.Account, int64(a.N), int64(a.Send), int64(a.Step), string(a.Channel), at(a.CreatedAt))
 		if n > 0 || err != nil {
 			return err
 		}
-	case a.Stored && a.State == verify.StateDialling && isBeginning(&fresh):
-		return t.one(dialAttempt, a.Route, string(a.Gate), flag(a.Ungated), blob(a.Screen), at(a.DialledAt), row)
-	case a.Stored:
+	case store.Dialled:
+		return t.one(dialAttempt, string(a.State), a.Route, string(a.Gate), flag(a.Ungated), blob(a.Screen), at(a.DialledAt), row)
+	case store.Delivered:
 		return t.one(updateAttempt, a.Route, string(a.State), a.Ref, string(a.Outcome), a.Reason, flag(a.MayHaveRung),
 			string(a.Fault), flag(a.Permanent), string(a.Gate), flag(a.Ungated), blob(a.Screen), flag(a.GatePassed), int64(a.Readouts), a.Stop,
 			at(a.DialledAt), at(a.AnsweredAt), at(a.EndedAt), at(a.RungAt), at(a.GateAt), row)
@@ -195,11 +192,4 @@ func (t *tx) putAttempt(a store.Written) error {
 		string(a.Channel), a.Route, string(a.State), a.Ref, string(a.Outcome), a.Reason, flag(a.MayHaveRung),
 		string(a.Fault), flag(a.Permanent), string(a.Gate), flag(a.Ungated), blob(a.Screen), flag(a.GatePassed), int64(a.Readouts), a.Stop,
 		at(a.CreatedAt), at(a.DialledAt), at(a.AnsweredAt), at(a.EndedAt), at(a.RungAt), at(a.GateAt))
-}
-
-// isBeginning says that nothing has become of an attempt beside its state.
-func isBeginning(a *verify.Attempt) bool {
-	return a.Route == "" && a.Ref == "" && a.Outcome == "" && a.Reason == "" && !a.MayHaveRung && a.Fault == "" && !a.Permanent &&
-		a.Gate == "" && !a.Ungated && len(a.Screen) == 0 && !a.GatePassed && a.Readouts == 0 && a.Stop == "" && a.DialledAt.IsZero() &&
-		a.RungAt.IsZero() && a.AnsweredAt.IsZero() && a.GateAt.IsZero() && a.EndedAt.IsZero()
 }
