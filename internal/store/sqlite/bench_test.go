@@ -85,7 +85,7 @@ func newWorker(b *testing.B, s *Store) *worker {
 	if err != nil {
 		b.Fatal(err)
 	}
-	w := &worker{b: b, s: s, node: node, places: make(chan struct{}, 4096), done: make(chan struct{}, 1<<20)}
+	w := &worker{b: b, s: s, node: node, places: make(chan struct{}, 1<<20), done: make(chan struct{}, 1<<20)}
 	s.Offer(w)
 	return w
 }

@@ -23,7 +23,7 @@ const (
 func (s *Store) Join(ctx context.Context) (string, error) {
 	node := rand.Text()
 	var until int64
-	err := s.nodes(ctx, func(t *tx) error {
+	err := s.after(ctx, func(t *tx) error {
 		until = t.now + jobs.HeartbeatTTL.Microseconds()
 		_, err := t.exec(insertNode, node, until)
 		return err
@@ -40,7 +40,7 @@ func (s *Store) Join(ctx context.Context) (string, error) {
 // Beat renews a node's row, unless it has expired.
 func (s *Store) Beat(ctx context.Context, node string) error {
 	var until int64
-	return s.nodes(ctx, func(t *tx) error {
+	return s.after(ctx, func(t *tx) error {
 		until = t.now + jobs.HeartbeatTTL.Microseconds()
 		n, err := t.exec(beatNode, until, node, t.now)
 		if err == nil && n == 0 {
@@ -52,7 +52,7 @@ func (s *Store) Beat(ctx context.Context, node string) error {
 
 // Leave deletes a node's row and frees its jobs.
 func (s *Store) Leave(ctx context.Context, node string) error {
-	return s.nodes(ctx, func(t *tx) error {
+	return s.after(ctx, func(t *tx) error {
 		_, err := t.exec(deleteNode, node)
 		return err
 	}, func() { s.backlog.freeOf(func(id string, _ int64) bool { return id == node }) })
@@ -98,7 +98,7 @@ func (s *Store) Takeover(ctx context.Context) (int, error) {
 
 func (s *Store) free(ctx context.Context, rows change, gone func(string, int64) bool) (int, error) {
 	n := 0
-	err := s.nodes(ctx, rows, func() { n = s.backlog.freeOf(gone) })
+	err := s.after(ctx, rows, func() { n = s.backlog.freeOf(gone) })
 	if err != nil {
 		return 0, fmt.Errorf("free the jobs of lost nodes: %w", err)
 	}

@@ -16,7 +16,7 @@ const (
 		WHERE status = 'pending' AND expires_at <= ? ORDER BY expires_at LIMIT ?`
 	selectStops  = `SELECT id, stop FROM attempts WHERE stop <> '' AND state <> 'ended'`
 	forgetLimits = `DELETE FROM limits WHERE n IN
-		(SELECT n FROM limits WHERE keep_until > 0 AND keep_until <= ? LIMIT ?)`
+		(SELECT n FROM limits WHERE keep_until > 0 AND keep_until <= ? LIMIT ?) RETURNING key`
 	forgetOnce = `DELETE FROM once WHERE key IN (SELECT key FROM once WHERE keep_until <= ? LIMIT ?)`
 )
 
@@ -123,15 +123,20 @@ func (s *Store) Stops(ctx context.Context, attempts []string) (map[string]string
 // Forget deletes limit rows and kept answers whose time is over.
 func (s *Store) Forget(ctx context.Context) error {
 	for more := true; more; {
-		err := s.change(ctx, countsOnly, func(t *tx) error {
-			limits, err := t.exec(forgetLimits, t.now, int64(forgetBatch))
+		var keys []string
+		err := s.after(ctx, func(t *tx) error {
+			err := t.query(forgetLimits, func(r *row) error {
+				keys = append(keys, r.text())
+				t.wrote = true
+				return nil
+			}, t.now, int64(forgetBatch))
 			if err != nil {
 				return err
 			}
 			kept, err := t.exec(forgetOnce, t.now, int64(forgetBatch))
-			more = limits == forgetBatch || kept == forgetBatch
+			more = len(keys) == forgetBatch || kept == forgetBatch
 			return err
-		})
+		}, func() { s.recent.dropLimits(keys) })
 		if err != nil {
 			return fmt.Errorf("forget: %w", err)
 		}

@@ -8,19 +8,31 @@ import (
 	"github.com/pincall/pincall/internal/verify"
 )
 
-// recentRows is how many verifications, and how many rows of counters, are kept in
-// mind: some seconds of the greatest load, and 30 MB.
-const recentRows = 16_000
+// recentRows is how many verifications, and how many rows of counters, are at hand:
+// a second of the greatest load, and some megabytes.
+const recentRows = 8_000
+
+// Beyond, verifications that are pending and rows of counters are kept in bytes:
+// half a minute of the greatest load, which is how long it takes to be called, to
+// listen and to type.
+const (
+	packedBytes       = 96 << 20
+	packedLimitsBytes = 24 << 20
+)
 
 // recent is what the last transactions have written or read, as it was committed:
 // what a delivery or a guess needs next is mostly there. Only this process writes
-// the file while it works, and it finds out where another has (see notice). Safe
-// for concurrent use.
+// the file while it works, and it finds out where another has (see notice). A row
+// is at hand or packed, not both. Safe for concurrent use.
 type recent struct {
 	mu     sync.Mutex
 	all    window[*slot]
 	owners map[string]*slot // by attempt
 	limits window[*store.Limit]
+
+	packer       packer
+	packed       *shelf // verifications
+	packedLimits *shelf
 }
 
 // known is a verification as it is stored, with its attempts. What it points to is
@@ -35,7 +47,7 @@ type known struct {
 type slot struct{ known }
 
 func newRecent() *recent {
-	r := &recent{}
+	r := &recent{packed: newShelf(packedBytes), packedLimits: newShelf(packedLimitsBytes)}
 	r.forget()
 	return r
 }
@@ -45,13 +57,18 @@ func (r *recent) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all, r.limits, r.owners = newWindow[*slot](), newWindow[*store.Limit](), make(map[string]*slot)
+	r.packed.forget()
+	r.packedLimits.forget()
 }
 
-// forgetLimits drops the counters.
-func (r *recent) forgetLimits() {
+// dropLimits forgets some rows of counters.
+func (r *recent) dropLimits(keys []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.limits = newWindow[*store.Limit]()
+	for _, key := range keys {
+		delete(r.limits.rows, key)
+		r.packedLimits.remove(key)
+	}
 }
 
 // publish keeps what a group has read and written.
@@ -68,7 +85,7 @@ func (r *recent) publish(o *store.Overlay, numbers map[string]int64) {
 	for key, l := range o.Limits {
 		if l.Found {
 			l.Stored, l.Blind, l.Dirty = true, false, false
-			r.limits.put(key, l)
+			r.putLimit(key, l)
 		}
 	}
 }
@@ -79,8 +96,10 @@ func (r *recent) put(k known) {
 	before := 0
 	if s == nil {
 		s = &slot{}
-		if gone := r.all.put(k.v.ID, s); gone != nil {
+		r.packed.remove(k.v.ID)
+		if id, gone := r.all.put(k.v.ID, s); gone != nil {
 			r.disown(gone)
+			r.pack(id, gone)
 		}
 	} else {
 		before = len(s.attempts)
@@ -90,6 +109,26 @@ func (r *recent) put(k known) {
 		for i := range k.attempts {
 			r.owners[k.attempts[i].ID] = s
 		}
+	}
+}
+
+// pack keeps a verification in bytes. The lock is held.
+func (r *recent) pack(id string, s *slot) {
+	if s.v.Status != verify.Pending { // there is little to come
+		return
+	}
+	if body := r.packer.pack(s.known); body != nil {
+		r.packed.put(id, body)
+	}
+}
+
+// putLimit keeps a row of counters. The lock is held.
+func (r *recent) putLimit(key string, l *store.Limit) {
+	if r.limits.rows[key] == nil {
+		r.packedLimits.remove(key)
+	}
+	if old, gone := r.limits.put(key, l); gone != nil {
+		r.packedLimits.put(old, r.packer.packLimit(gone))
 	}
 }
 
@@ -104,6 +143,7 @@ func (r *recent) drop(ids []string) {
 
 // remove forgets one. The lock is held.
 func (r *recent) remove(id string) {
+	r.packed.remove(id)
 	if s := r.all.rows[id]; s != nil {
 		r.disown(s)
 		delete(r.all.rows, id)
@@ -125,10 +165,16 @@ func (k known) over() bool {
 func (r *recent) get(id string) (known, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.all.rows[id].get()
+	if k, ok := r.all.rows[id].get(); ok {
+		return k, true
+	}
+	if body := r.packed.get(id); body != nil {
+		return r.packer.unpack(body)
+	}
+	return known{}, false
 }
 
-// of gives the verification of an attempt.
+// of gives the verification of an attempt that is at hand.
 func (r *recent) of(attempt string) (known, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -146,7 +192,15 @@ func (s *slot) get() (known, bool) {
 func (r *recent) limit(key string) *store.Limit {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.limits.rows[key]
+	if l := r.limits.rows[key]; l != nil {
+		return l
+	}
+	if body := r.packedLimits.get(key); body != nil {
+		if l, ok := r.packer.unpackLimit(body); ok {
+			return l
+		}
+	}
+	return nil
 }
 
 // state is what is known of an attempt's verification, for a reader.
@@ -163,21 +217,22 @@ type window[V any] struct {
 
 func newWindow[V any]() window[V] { return window[V]{rows: make(map[string]V)} }
 
-// put keeps a row and gives the one that has to go for a new one: the oldest.
-func (w *window[V]) put(key string, row V) (gone V) {
+// put keeps a row and gives the one that has to go for a new one, if it is still
+// there: the oldest.
+func (w *window[V]) put(key string, row V) (oldest string, gone V) {
 	if _, ok := w.rows[key]; ok {
 		w.rows[key] = row
-		return gone
+		return "", gone
 	}
 	w.rows[key] = row
 	if len(w.keys) < recentRows {
 		w.keys = append(w.keys, key)
-		return gone
+		return "", gone
 	}
-	oldest := w.keys[w.next]
+	oldest = w.keys[w.next]
 	gone = w.rows[oldest]
 	delete(w.rows, oldest)
 	w.keys[w.next] = key
 	w.next = (w.next + 1) % recentRows
-	return gone
+	return oldest, gone
 }

@@ -211,8 +211,8 @@ func (s *Store) change(ctx context.Context, scope scope, f change) error {
 	return s.writer.Do(ctx, member{change: f, scope: scope})
 }
 
-// nodes has a change of the nodes' rows carried out, and then the same done to the
-// backlog, in the writer's order.
-func (s *Store) nodes(ctx context.Context, f change, then func()) error {
+// after has a change carried out durably, and then something done to what is known,
+// in the writer's order.
+func (s *Store) after(ctx context.Context, f change, then func()) error {
 	return s.writer.Do(ctx, member{change: f, then: then})
 }

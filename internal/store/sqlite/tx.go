@@ -48,8 +48,7 @@ type member struct {
 type scope int
 
 const (
-	elsewhere  scope = iota // none
-	countsOnly              // limits
+	elsewhere scope = iota // none, or then sees to them
 	everything
 )
 
@@ -168,10 +167,7 @@ func (t *tx) alone(m member) error {
 	if m.then != nil {
 		m.then()
 	}
-	switch m.scope {
-	case countsOnly:
-		t.recent.forgetLimits()
-	case everything:
+	if m.scope == everything {
 		t.recent.forget()
 	}
 	return nil
