@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/pincall/pincall/internal/guard"
 	"github.com/pincall/pincall/internal/store"
 	"github.com/pincall/pincall/internal/verify"
 )
@@ -17,10 +16,7 @@ func (s *Store) Do(ctx context.Context, op verify.Op) error {
 	return s.writer.Do(ctx, member{op: op})
 }
 
-const (
-	selectLimit = `SELECT n, counts, keep_until FROM limits WHERE key = ?`
-	selectKept  = `SELECT account, body, answer, keep_until, verification FROM once WHERE key = ?`
-)
+const selectKept = `SELECT account, body, answer, keep_until, verification FROM once WHERE key = ?`
 
 // load has the group know what an operation needs: what it does not know yet is
 // looked up in memory, else read.
@@ -113,19 +109,6 @@ func (t *tx) loadLimit(key string) error {
 	l, err := t.readLimit(key)
 	o.Limits[key] = l
 	return err
-}
-
-// readLimit reads a row of counters; an empty one: there is none.
-func (t *tx) readLimit(key string) (*store.Limit, error) {
-	l := &store.Limit{}
-	err := t.query(selectLimit, func(r *row) (err error) {
-		l.Found, l.Stored, l.Number = true, true, r.int64()
-		l.Row, err = guard.DecodeRow(r.bytes())
-		l.Keep = r.int64()
-		l.KeptUntil = l.Keep
-		return err
-	}, key)
-	return l, err
 }
 
 // loadKept loads a kept answer.

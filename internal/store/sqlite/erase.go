@@ -23,9 +23,8 @@ const (
 
 	selectKeys = `SELECT limit_key, account, number_sealed, binding, order_key, code_mac, context
 		FROM verifications WHERE id = ?`
-	deleteJobs  = `DELETE FROM jobs WHERE subject = ?2 OR subject IN (SELECT id FROM attempts WHERE ` + ofFirst + `)`
-	deleteLimit = `DELETE FROM limits WHERE key = ?`
-	deleteKept  = `DELETE FROM once WHERE verification = ?`
+	deleteJobs = `DELETE FROM jobs WHERE subject = ?2 OR subject IN (SELECT id FROM attempts WHERE ` + ofFirst + `)`
+	deleteKept = `DELETE FROM once WHERE verification = ?`
 	// They were kept before it was written down of what they tell.
 	deleteUnknown = `DELETE FROM once WHERE verification = '?' AND (account = ? OR ? = '')`
 )
@@ -165,7 +164,8 @@ func (t *tx) eraseLimit(key string, forgetBlock bool, did *verify.Erased) error 
 	}
 	l := t.group.Limits[key]
 	if l == nil || !l.Found {
-		return nil
+		_, err := t.exec(deleteListed, key)
+		return err
 	}
 	if l.Row.Blocked && !forgetBlock {
 		did.BlocksKept++
@@ -173,8 +173,7 @@ func (t *tx) eraseLimit(key string, forgetBlock bool, did *verify.Erased) error 
 		return err
 	}
 	did.Limits++
-	_, err := t.exec(deleteLimit, key)
-	return err
+	return t.deleteLimit(key, l.Number)
 }
 
 // drop deletes and counts.

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	insertLimit = `INSERT INTO limits (n, key, counts, keep_until) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`
+	insertLimit = `INSERT INTO limits (n, key, counts, keep_until) VALUES (?, ?, ?, ?)`
 	countLimit  = `UPDATE limits SET counts = ? WHERE n = ?`
 	updateLimit = `UPDATE limits SET counts = ?, keep_until = ? WHERE n = ?`
 	upsertKept  = `INSERT INTO once (key, account, body, answer, keep_until, verification) VALUES (?, ?, ?, ?, ?, ?)
@@ -53,17 +53,17 @@ func (t *tx) flush() error {
 // putLimit inserts or changes a row of counters.
 func (t *tx) putLimit(key string, l *store.Limit) error {
 	counts, keep := l.Row.Encode(), store.RoundKeep(l.Keep)
-	if !l.Stored {
-		if n, err := t.exec(insertLimit, t.lastLimit+1, key, counts, keep); n > 0 || err != nil {
-			t.lastLimit++
-			l.Number, l.KeptUntil = t.lastLimit, keep
-			return err
-		}
+	if !l.Stored && l.Blind {
 		stored, err := t.readLimit(key)
 		if err != nil {
 			return err
 		}
-		l.Number, l.KeptUntil = stored.Number, stored.KeptUntil
+		l.Stored, l.Number, l.KeptUntil = stored.Stored, stored.Number, stored.KeptUntil
+	}
+	if !l.Stored {
+		n, err := t.insertLimit(key, counts, keep)
+		l.Number, l.KeptUntil = n, keep
+		return err
 	}
 	if l.KeptUntil == keep {
 		_, err := t.exec(countLimit, counts, l.Number)

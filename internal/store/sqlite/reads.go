@@ -14,10 +14,9 @@ const (
 		WHERE id = ? AND status = 'pending' AND token_hash IS NOT NULL`
 	selectOverdue = `SELECT account, id FROM verifications
 		WHERE status = 'pending' AND expires_at <= ? ORDER BY expires_at LIMIT ?`
-	selectStops  = `SELECT id, stop FROM attempts WHERE stop <> '' AND state <> 'ended'`
-	forgetLimits = `DELETE FROM limits WHERE n IN
-		(SELECT n FROM limits WHERE keep_until > 0 AND keep_until <= ? LIMIT ?) RETURNING key`
-	forgetOnce = `DELETE FROM once WHERE key IN (SELECT key FROM once WHERE keep_until <= ? LIMIT ?)`
+	selectStops = `SELECT id, stop FROM attempts WHERE stop <> '' AND state <> 'ended'`
+	selectOver  = `SELECT n, key FROM limits WHERE keep_until > 0 AND keep_until <= ? LIMIT ?`
+	forgetOnce  = `DELETE FROM once WHERE key IN (SELECT key FROM once WHERE keep_until <= ? LIMIT ?)`
 )
 
 // forgetBatch is how many rows are forgotten in one transaction, so that nobody
@@ -123,23 +122,35 @@ func (s *Store) Stops(ctx context.Context, attempts []string) (map[string]string
 // Forget deletes limit rows and kept answers whose time is over.
 func (s *Store) Forget(ctx context.Context) error {
 	for more := true; more; {
-		var keys []string
-		err := s.after(ctx, func(t *tx) error {
-			err := t.query(forgetLimits, func(r *row) error {
-				keys = append(keys, r.text())
-				t.wrote = true
-				return nil
-			}, t.now, int64(forgetBatch))
-			if err != nil {
+		var over []fresh
+		err := s.after(ctx, func(t *tx) (err error) {
+			if over, err = t.forgetLimits(); err != nil {
 				return err
 			}
 			kept, err := t.exec(forgetOnce, t.now, int64(forgetBatch))
-			more = len(keys) == forgetBatch || kept == forgetBatch
+			more = len(over) == forgetBatch || kept == forgetBatch
 			return err
-		}, func() { s.recent.dropLimits(keys) })
+		}, func() {
+			s.w.counters.drop(over)
+			s.recent.dropLimits(over)
+		})
 		if err != nil {
 			return fmt.Errorf("forget: %w", err)
 		}
 	}
 	return nil
+}
+
+// forgetLimits deletes rows of counters whose time is over, and says which.
+func (t *tx) forgetLimits() (over []fresh, err error) {
+	err = t.query(selectOver, func(r *row) error {
+		over = append(over, fresh{n: r.int64(), key: r.text()})
+		return nil
+	}, t.now, int64(forgetBatch))
+	for _, l := range over {
+		if err == nil {
+			err = t.deleteLimit(l.key, l.n)
+		}
+	}
+	return over, err
 }

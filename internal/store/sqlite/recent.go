@@ -62,12 +62,12 @@ func (r *recent) forget() {
 }
 
 // dropLimits forgets some rows of counters.
-func (r *recent) dropLimits(keys []string) {
+func (r *recent) dropLimits(gone []fresh) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, key := range keys {
-		delete(r.limits.rows, key)
-		r.packedLimits.remove(key)
+	for _, l := range gone {
+		delete(r.limits.rows, l.key)
+		r.packedLimits.remove(l.key)
 	}
 }
 

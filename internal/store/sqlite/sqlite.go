@@ -47,6 +47,7 @@ type Store struct {
 	readers chan *conn
 	done    chan struct{} // closed by Close
 	keeper  *keeper
+	listing sync.WaitGroup // of list
 	closing sync.Once
 	closed  error
 }
@@ -96,7 +97,7 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.w = &tx{conn: w, clock: s.clock, group: store.NewOverlay(), numbers: make(map[string]int64), recent: s.recent, backlog: s.backlog, log: s.log, works: &s.works}
+	s.w = &tx{conn: w, clock: s.clock, group: store.NewOverlay(), numbers: make(map[string]int64), recent: s.recent, backlog: s.backlog, log: s.log, works: &s.works, counters: newCounters()}
 	if err := migrate(w); err != nil {
 		return nil, err
 	}
@@ -121,6 +122,7 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 		return nil, err
 	}
 	s.writer = store.NewSettled(groupSize, s.w.apply, s.log.settle)
+	s.listing.Go(s.list)
 	return s, nil
 }
 
@@ -149,6 +151,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		close(s.done)
 		s.writer.Close()
+		s.listing.Wait()
 		s.closed = s.closeConns()
 	})
 	return s.closed

@@ -24,6 +24,7 @@ type tx struct {
 	stale   bool         // there was an erasure in this process
 
 	bindings bindings
+	counters *counters
 	// The last numbers that were given.
 	last, lastLimit int64
 	group           *store.Overlay   // of operations
@@ -143,6 +144,7 @@ func (t *tx) publish() {
 		}
 	}
 	t.recent.publish(t.group, t.numbers)
+	t.counters.commit(t.works.Load())
 	t.backlog.commit(&t.ahead, t.clock.Micros())
 }
 
@@ -168,6 +170,7 @@ func (t *tx) alone(m member) error {
 		m.then()
 	}
 	if m.scope == everything {
+		t.counters.epoch.Add(1)
 		t.recent.forget()
 	}
 	return nil
@@ -176,6 +179,7 @@ func (t *tx) alone(m member) error {
 // begin begins a transaction.
 func (t *tx) begin() error {
 	t.wrote, t.broken = false, false
+	t.counters.adding = t.counters.adding[:0]
 	if _, err := t.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("transaction: %w", err)
 	}
@@ -228,6 +232,10 @@ func (t *tx) lookAgain() error {
 		t.last, t.lastLimit = max(t.last, r.int64()), max(t.lastLimit, r.int64())
 		return nil
 	})
+	if err == nil {
+		err = t.counters.read(t.conn)
+		t.lastLimit = max(t.lastLimit, t.counters.listed) // a number is not given again that may be listed
+	}
 	if err == nil {
 		err = t.bindings.read(t.conn)
 	}
