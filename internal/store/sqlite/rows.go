@@ -33,10 +33,10 @@ const (
 	// The attempts of a verification by its id: see attemptsPer.
 	ofFirst = `row BETWEEN (SELECT n FROM verifications WHERE id = ?1) * 4096 AND (SELECT n FROM verifications WHERE id = ?1) * 4096 + 4095`
 	// A guess or a send changes only these, and no index has them.
-	countVerification = `UPDATE verifications SET guesses = ?, sends = ?, step = ? WHERE id = ?`
+	countVerification = `UPDATE verifications SET guesses = ?, sends = ?, step = ? WHERE n = ?`
 	// An end changes these.
 	endVerification = `UPDATE verifications SET status = ?, reason = ?, sealed = ?, token_hash = ?, guesses = ?, sends = ?, step = ?,
-		expires_at = ?, ended_at = ? WHERE id = ?`
+		expires_at = ?, ended_at = ? WHERE n = ?`
 
 	attemptColumns = `id, verification, account, n, send, step, channel, route, state, ref, outcome, reason, may_have_rung,
 		fault, permanent, gate, ungated, screen, gate_passed, readouts, stop, created_at, dialled_at, answered_at, ended_at,
@@ -112,12 +112,16 @@ func attemptsOf(c *conn, n int64) ([]verify.Attempt, error) {
 func (t *tx) putVerification(h *store.Held) error {
 	v := h.Verification
 	if h.Stored != nil {
+		n, err := t.number(v.ID)
+		if err != nil {
+			return err
+		}
 		switch store.ChangeOf(h.Stored, v) {
 		case store.Counts:
-			return t.one(countVerification, int64(v.Guesses), int64(v.Sends), int64(v.Step), v.ID)
+			return t.one(countVerification, int64(v.Guesses), int64(v.Sends), int64(v.Step), n)
 		case store.Progress:
 			return t.one(endVerification, string(v.Status), v.Reason, blob(v.Sealed), blob(v.TokenHash), int64(v.Guesses), int64(v.Sends),
-				int64(v.Step), at(v.ExpiresAt), at(v.EndedAt), v.ID)
+				int64(v.Step), at(v.ExpiresAt), at(v.EndedAt), n)
 		}
 	}
 	settings, err := t.settings.Encode(v.Settings)
