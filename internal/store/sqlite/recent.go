@@ -9,8 +9,8 @@ import (
 )
 
 // recentRows is how many verifications, and how many rows of counters, are at hand:
-// a second of the greatest load, and some megabytes.
-const recentRows = 8_000
+// two seconds of the greatest load, and 30 MB.
+const recentRows = 16_000
 
 // Beyond, verifications that are pending and rows of counters are kept in bytes:
 // half a minute of the greatest load, which is how long it takes to be called, to
