@@ -179,17 +179,19 @@ func onlyEnd(a, b verify.Verification) bool {
 func (o overlay) flushAttempts(b *pgx.Batch) error {
 	var fresh, queued, dialled, delivered []verify.Attempt
 	for _, id := range store.Sorted(o.Written) {
-		switch w := o.Written[id]; {
-		case !w.Stored && onlyQueued(w.Attempt):
+		w := o.Written[id]
+		switch w.Change() {
+		case store.Queued:
 			queued = append(queued, w.Attempt)
-		case !w.Stored:
-			fresh = append(fresh, w.Attempt)
-		case onlyDialled(w.Was, w.Attempt):
+		case store.Dialled:
 			dialled = append(dialled, w.Attempt)
-		case onlyDelivered(w.Was, w.Attempt):
+		case store.Delivered:
 			delivered = append(delivered, w.Attempt)
 		default:
-			return errUnusual
+			if w.Stored {
+				return errUnusual
+			}
+			fresh = append(fresh, w.Attempt)
 		}
 	}
 	queueSome(b, queueAttempts, queued, bindQueued)
@@ -204,26 +206,6 @@ func (o overlay) flushAttempts(b *pgx.Batch) error {
 
 // fewRows are not worth a statement of their own.
 const fewRows = 8
-
-// onlyQueued says that an attempt is as queueAttempts writes it.
-func onlyQueued(a verify.Attempt) bool {
-	return a.State == verify.StateQueued && a.DialledAt.IsZero() && !a.Permanent && onlyDialled(verify.Attempt{
-		ID: a.ID, Verification: a.Verification, Account: a.Account, N: a.N, Send: a.Send, Step: a.Step, Channel: a.Channel, CreatedAt: a.CreatedAt,
-	}, a) && a.Route == "" && a.Gate == "" && !a.Ungated && len(a.Screen) == 0
-}
-
-// onlyDelivered says that a and b differ in nothing but what deliverAttempts writes.
-func onlyDelivered(a, b verify.Attempt) bool {
-	return a.ID == b.ID && a.Verification == b.Verification && a.Account == b.Account && a.N == b.N && a.Send == b.Send &&
-		a.Step == b.Step && a.Channel == b.Channel && a.CreatedAt.Equal(b.CreatedAt)
-}
-
-// onlyDialled says that a and b differ in nothing but what dialAttempts writes.
-func onlyDialled(a, b verify.Attempt) bool {
-	return onlyDelivered(a, b) && a.Ref == b.Ref && a.Outcome == b.Outcome && a.Reason == b.Reason && a.MayHaveRung == b.MayHaveRung &&
-		a.Fault == b.Fault && a.Permanent == b.Permanent && a.GatePassed == b.GatePassed && a.Readouts == b.Readouts && a.Stop == b.Stop &&
-		a.AnsweredAt.Equal(b.AnsweredAt) && a.EndedAt.Equal(b.EndedAt) && a.RungAt.Equal(b.RungAt) && a.GateAt.Equal(b.GateAt)
-}
 
 // limitRow is a row to be written.
 type limitRow struct {
