@@ -18,39 +18,42 @@ import (
 const (
 	selectListed = `SELECT value FROM meta WHERE name = 'limits_listed'`
 	updateListed = `UPDATE meta SET value = ? WHERE name = 'limits_listed'`
-	selectNew    = `SELECT n, key FROM limits WHERE n > ? ORDER BY n`
+	selectNew    = `SELECT n, key FROM limits WHERE n > ? ORDER BY n LIMIT ?`
 
 	selectLimit    = `SELECT n, key, counts, keep_until FROM limits WHERE n = ?`
 	selectAmongNew = `SELECT n, key, counts, keep_until FROM limits WHERE n > ? AND key = ?`
 	// Not a join: beside a parameter it makes SQLite prepare it anew every time.
 	selectNumberOf = `SELECT n FROM limit_keys WHERE key = ?`
-	listInto       = `INSERT INTO limit_keys (key, n) VALUES `
-	listed8        = `(?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?)`
-	listed32       = listed8 + `, ` + listed8 + `, ` + listed8 + `, ` + listed8
-	listAnew       = ` ON CONFLICT (key) DO UPDATE SET n = excluded.n`
-	listOne        = listInto + `(?, ?)` + listAnew
-	listMany       = listInto + listed32 + `, ` + listed32 + listAnew
-	deleteListed   = `DELETE FROM limit_keys WHERE key = ?`
-	deleteLimit    = `DELETE FROM limits WHERE n = ?`
+	numbers8       = `?, ?, ?, ?, ?, ?, ?, ?`
+	numbers32      = numbers8 + `, ` + numbers8 + `, ` + numbers8 + `, ` + numbers8
+	// What is not there any more cannot be listed: it reads what it writes beside.
+	listThese = `INSERT INTO limit_keys (key, n) SELECT key, n FROM limits WHERE n IN (` + numbers32 + `, ` + numbers32 + `)
+		ON CONFLICT (key) DO UPDATE SET n = excluded.n`
+	deleteListed = `DELETE FROM limit_keys WHERE key = ?`
+	deleteLimit  = `DELETE FROM limits WHERE n = ?`
 )
 
 // When new rows are listed.
 const (
 	listAt         = 16_000 // so many new ones are worth listing
-	listTogether   = 64     // in a statement: listMany
+	listAtOnce     = 4      // times as many are listed before that is on record
+	listTogether   = 64     // in a statement: listThese
 	listStatements = 8      // in a transaction: nobody waits long behind it
 	listAgainAfter = 5 * time.Second
 )
 
 // counters finds rows of counters: the new ones, which are not listed yet, by what
-// it knows of them, the others by the list. Only the writer uses it, but for epoch.
+// it knows of them, the others by the list. Only the writer uses it, but for epoch
+// and full.
 type counters struct {
 	seed   maphash.Seed
+	listAt int
 	listed int64            // the last number whose key is listed
 	fresh  map[uint64]int64 // numbers of those after it, by hash of the key
-	adding []fresh          // by the transaction in hand
-	epoch  atomic.Int64     // moves on when rows may be gone that somebody has read
+	epoch  atomic.Int64     // moves on when another process may have changed rows
 	full   chan struct{}    // there are enough to list
+
+	adding, going []fresh // by the transaction in hand
 }
 
 // fresh is a row that is not listed, or its number and key.
@@ -61,13 +64,13 @@ type fresh struct {
 }
 
 func newCounters() *counters {
-	return &counters{seed: maphash.MakeSeed(), fresh: make(map[uint64]int64), full: make(chan struct{}, 1)}
+	return &counters{seed: maphash.MakeSeed(), listAt: listAt, fresh: make(map[uint64]int64), full: make(chan struct{}, 1)}
 }
 
 // read takes over what the file has.
 func (c *counters) read(conn *conn) error {
 	c.epoch.Add(1)
-	listed, rows, err := newLimits(conn)
+	listed, rows, err := newLimits(conn, -1)
 	if err != nil {
 		return err
 	}
@@ -78,8 +81,8 @@ func (c *counters) read(conn *conn) error {
 	return nil
 }
 
-// newLimits reads which rows are not listed.
-func newLimits(conn *conn) (listed int64, rows []fresh, err error) {
+// newLimits reads which rows are not listed, at most so many; -1: all.
+func newLimits(conn *conn, most int) (listed int64, rows []fresh, err error) {
 	err = conn.query(selectListed, func(r *row) (err error) {
 		listed, err = strconv.ParseInt(r.text(), 10, 64)
 		return err
@@ -88,33 +91,33 @@ func newLimits(conn *conn) (listed int64, rows []fresh, err error) {
 		err = conn.query(selectNew, func(r *row) error {
 			rows = append(rows, fresh{n: r.int64(), key: r.text()})
 			return nil
-		}, listed)
+		}, listed, int64(most))
 	}
 	return listed, rows, err
 }
 
-// commit takes over what a transaction has added.
+// begin begins a transaction: nothing is left in mind of one that was undone.
+func (c *counters) begin() {
+	clear(c.adding)
+	clear(c.going)
+	c.adding, c.going = c.adding[:0], c.going[:0]
+}
+
+// commit takes over what a transaction has added and deleted.
 func (c *counters) commit(works bool) {
+	for _, f := range c.going {
+		if c.fresh[f.hash] == f.n {
+			delete(c.fresh, f.hash)
+		}
+	}
 	for _, f := range c.adding {
 		c.fresh[f.hash] = f.n
 	}
-	c.adding = c.adding[:0]
-	if works && len(c.fresh) >= listAt {
+	c.begin()
+	if works && len(c.fresh) >= c.listAt {
 		select {
 		case c.full <- struct{}{}:
 		default:
-		}
-	}
-}
-
-// drop forgets rows that are gone.
-func (c *counters) drop(gone []fresh) {
-	if len(gone) > 0 {
-		c.epoch.Add(1)
-	}
-	for _, l := range gone {
-		if hash := maphash.String(c.seed, l.key); c.fresh[hash] == l.n {
-			delete(c.fresh, hash)
 		}
 	}
 }
@@ -160,6 +163,7 @@ func (t *tx) insertLimit(key string, counts []byte, keep int64) (n int64, err er
 
 // deleteLimit deletes a row of counters.
 func (t *tx) deleteLimit(key string, n int64) error {
+	t.counters.going = append(t.counters.going, fresh{n, key, maphash.String(t.counters.seed, key)})
 	_, err := t.exec(deleteLimit, n)
 	if err == nil {
 		_, err = t.exec(deleteListed, key)
@@ -167,8 +171,8 @@ func (t *tx) deleteLimit(key string, n int64) error {
 	return err
 }
 
-// errOutdated says that what was read is not there any more.
-var errOutdated = errors.New("sqlite: rows were deleted meanwhile")
+// errOutdated says that another process has changed rows.
+var errOutdated = errors.New("sqlite: another process has changed rows meanwhile")
 
 // list lists new rows whenever there are enough, until the store is closed.
 func (s *Store) list() {
@@ -189,27 +193,60 @@ func (s *Store) list() {
 	}
 }
 
-// listLimits lists the rows that are new, in the order of keys, a piece at a time.
-// What has been listed before it fails is listed again, which does no harm.
+// listLimits lists the rows that are new, until there is none.
 func (s *Store) listLimits(ctx context.Context) error {
-	c := s.w.counters
-	epoch := c.epoch.Load()
-	var rows []fresh
-	err := s.read(ctx, func(conn *conn) (err error) {
-		_, rows, err = newLimits(conn)
-		return err
-	})
-	if err != nil || len(rows) == 0 {
-		return err
+	for {
+		epoch := s.w.counters.epoch.Load()
+		var rows []fresh
+		err := s.read(ctx, func(conn *conn) (err error) {
+			_, rows, err = newLimits(conn, s.w.counters.listAt*listAtOnce)
+			return err
+		})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		to := rows[len(rows)-1].n
+		if err := s.listRows(ctx, rows); err != nil {
+			return err
+		}
+		if err := s.listedTo(ctx, to, epoch); err != nil {
+			return err
+		}
 	}
-	to := rows[len(rows)-1].n
+}
+
+// listRows lists rows in the order of keys, a piece at a time. What was listed
+// before it fails is listed again, which does no harm.
+func (s *Store) listRows(ctx context.Context, rows []fresh) error {
 	slices.SortFunc(rows, func(a, b fresh) int { return cmp.Compare(a.key, b.key) })
 	for piece := range slices.Chunk(rows, listTogether*listStatements) {
-		err := s.change(ctx, elsewhere, func(t *tx) error { return t.listSome(piece, epoch) })
+		err := s.change(ctx, elsewhere, func(t *tx) error {
+			for some := range slices.Chunk(piece, listTogether) {
+				args := make([]driver.Value, listTogether)
+				for i := range args {
+					args[i] = int64(0) // no row's
+					if i < len(some) {
+						args[i] = some[i].n
+					}
+				}
+				if _, err := t.exec(listThese, args...); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// listedTo notes that all rows up to a number are listed. Where another process
+// has deleted the last rows since that epoch, yet another may have given one of
+// their numbers again.
+func (s *Store) listedTo(ctx context.Context, to, epoch int64) error {
+	c := s.w.counters
 	return s.after(ctx, func(t *tx) error {
 		if c.epoch.Load() != epoch {
 			return errOutdated
@@ -224,30 +261,4 @@ func (s *Store) listLimits(ctx context.Context) error {
 			}
 		}
 	})
-}
-
-// listSome lists some rows. After an erasure the list must not get keys of which
-// nothing may be left.
-func (t *tx) listSome(rows []fresh, epoch int64) error {
-	for some := range slices.Chunk(rows, listTogether) {
-		if t.counters.epoch.Load() != epoch {
-			return errOutdated
-		}
-		args := make([]driver.Value, 0, 2*listTogether)
-		for _, r := range some {
-			args = append(args, r.key, r.n)
-		}
-		if len(some) == listTogether {
-			if _, err := t.exec(listMany, args...); err != nil {
-				return err
-			}
-			continue
-		}
-		for i := 0; i < len(args); i += 2 {
-			if _, err := t.exec(listOne, args[i], args[i+1]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

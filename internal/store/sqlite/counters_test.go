@@ -1,8 +1,6 @@
 package sqlite
 
 import (
-	"context"
-	"errors"
 	"hash/maphash"
 	"path/filepath"
 	"testing"
@@ -59,6 +57,16 @@ func listedKeys(t *testing.T, s *Store) (n int64) {
 	return n
 }
 
+// unlisted reads which rows are new.
+func unlisted(t *testing.T, s *Store) (rows []fresh) {
+	t.Helper()
+	err := s.read(t.Context(), func(c *conn) (err error) { _, rows, err = newLimits(c, -1); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
 func reopen(t *testing.T, s *Store) *Store {
 	t.Helper()
 	if err := s.Close(); err != nil {
@@ -83,13 +91,7 @@ func TestCountersAreFound(t *testing.T) {
 	check("new")
 	s = reopen(t, s)
 	check("new, after a restart")
-	err := s.change(ctx, elsewhere, func(t *tx) error { // and then it is killed
-		_, rows, err := newLimits(t.conn)
-		if err == nil {
-			err = t.listSome(rows[:100], t.counters.epoch.Load())
-		}
-		return err
-	})
+	err := s.listRows(ctx, unlisted(t, s)[:100]) // and then it is killed
 	if err != nil || listedKeys(t, s) != 100 {
 		t.Error(err, listedKeys(t, s))
 	}
@@ -142,29 +144,6 @@ func TestListedNumbersAreNotGivenAgain(t *testing.T) {
 	s = reopen(t, s)
 	if n := found(t, s, later); n != len(later) {
 		t.Errorf("%d of %d are found", n, len(later))
-	}
-}
-
-// TestErasedKeysAreNotListed erases between what listing reads and what it writes.
-func TestErasedKeysAreNotListed(t *testing.T) {
-	t.Parallel()
-	s, ctx := openTest(t, Config{}), t.Context()
-	all := begun(t, s, 2)
-	epoch := s.w.counters.epoch.Load()
-	var rows []fresh
-	err := s.read(ctx, func(c *conn) (err error) { _, rows, err = newLimits(c); return err })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Erase(ctx, verify.Erasure{LimitKeys: []string{all[0].V.LimitKey}}); err != nil {
-		t.Fatal(err)
-	}
-	err = s.change(context.Background(), elsewhere, func(t *tx) error { return t.listSome(rows, epoch) })
-	if !errors.Is(err, errOutdated) || listedKeys(t, s) != 0 {
-		t.Error(err, listedKeys(t, s))
-	}
-	if err := s.listLimits(ctx); err != nil || listedKeys(t, s) != 2 {
-		t.Error(err, listedKeys(t, s))
 	}
 }
 

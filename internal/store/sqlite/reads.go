@@ -130,10 +130,7 @@ func (s *Store) Forget(ctx context.Context) error {
 			kept, err := t.exec(forgetOnce, t.now, int64(forgetBatch))
 			more = len(over) == forgetBatch || kept == forgetBatch
 			return err
-		}, func() {
-			s.w.counters.drop(over)
-			s.recent.dropLimits(over)
-		})
+		}, func() { s.recent.dropLimits(over) })
 		if err != nil {
 			return fmt.Errorf("forget: %w", err)
 		}

@@ -217,7 +217,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 	s := openTest(t, Config{})
 	for _, sql := range []string{
 		selectVerification, selectAttempts, selectAttemptOwner, selectToken, selectOverdue, selectStops,
-		selectLimit, selectNumberOf, selectNew, selectAmongNew, deleteLimit, deleteListed, updateLimit, selectKept, selectOver, forgetOnce, deleteJob, beatNode, updateAttempt, dialAttempt, deleteAttempts, selectLastAttempt, countVerification, endVerification,
+		selectLimit, selectNumberOf, selectNew, selectAmongNew, listThese, deleteLimit, deleteListed, updateLimit, selectKept, selectOver, forgetOnce, deleteJob, beatNode, updateAttempt, dialAttempt, deleteAttempts, selectLastAttempt, countVerification, endVerification,
 		selectServices + ` AND id = ?`, selectServices + ` AND is_default = 1`, deleteService, selectInUse, selectEntries,
 	} {
 		err := s.read(t.Context(), func(c *conn) error {

@@ -21,7 +21,7 @@ type tx struct {
 	works   *atomic.Bool // this is the process that works on the file
 	version int64        // of the file's content, as it was at the last look: see notice
 	mark    string       // the last change of another process's, or erasure, that is known of
-	stale   bool         // there was an erasure in this process
+	erased  bool         // in this process, by the last transaction
 
 	bindings bindings
 	counters *counters
@@ -102,7 +102,7 @@ func (t *tx) together(ops []member, errs []error) error {
 	}
 	err := t.flush()
 	if err == nil && t.wrote && !t.works.Load() {
-		err = t.setMark()
+		_, err = t.setMark()
 	}
 	if err != nil {
 		errs[0] = err
@@ -155,9 +155,9 @@ func (t *tx) alone(m member) error {
 	}
 	t.now = t.clock.Micros()
 	err := m.change(t)
+	mark := ""
 	if m.scope == everything && err == nil && t.wrote {
-		t.stale = true
-		err = t.setMark()
+		mark, err = t.setMark()
 	}
 	if t.broken || err != nil {
 		t.rollback()
@@ -166,11 +166,12 @@ func (t *tx) alone(m member) error {
 	if err := t.commit(); err != nil {
 		return fmt.Errorf("transaction: %w", err)
 	}
+	t.counters.commit(t.works.Load())
 	if m.then != nil {
 		m.then()
 	}
-	if m.scope == everything {
-		t.counters.epoch.Add(1)
+	if mark != "" {
+		t.mark, t.erased = mark, true
 		t.recent.forget()
 	}
 	return nil
@@ -179,7 +180,7 @@ func (t *tx) alone(m member) error {
 // begin begins a transaction.
 func (t *tx) begin() error {
 	t.wrote, t.broken = false, false
-	t.counters.adding = t.counters.adding[:0]
+	t.counters.begin()
 	if _, err := t.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("transaction: %w", err)
 	}
@@ -199,9 +200,10 @@ const (
 // setMark leaves word for the process that works on the file: rows that it may
 // know are not as it knows them. A command that ends calls beside the server does
 // that, and whoever erases.
-func (t *tx) setMark() error {
-	_, err := t.exec(upsertMark, rand.Text())
-	return err
+func (t *tx) setMark() (mark string, err error) {
+	mark = rand.Text()
+	_, err = t.exec(upsertMark, mark)
+	return mark, err
 }
 
 // notice looks for the mark: nothing that is known may be older than the
@@ -210,17 +212,20 @@ func (t *tx) setMark() error {
 func (t *tx) notice() error {
 	version, mark := t.version, t.mark
 	err := t.query("PRAGMA data_version", func(r *row) error { version = r.int64(); return nil })
-	if err == nil && (version != t.version || t.stale) {
+	if err == nil && version != t.version {
 		err = t.query(selectMark, func(r *row) error { mark = r.text(); return nil })
 	}
 	if err != nil {
 		return err
 	}
-	if mark != t.mark || version != t.version && !t.works.Load() { // the server leaves no mark for commands
+	switch {
+	case mark != t.mark || version != t.version && !t.works.Load(): // the server leaves no mark for commands
 		err = t.lookAgain()
+	case t.erased:
+		err = t.readWork()
 	}
 	if err == nil {
-		t.version, t.mark, t.stale = version, mark, false
+		t.version, t.mark, t.erased = version, mark, false
 	}
 	return err
 }
@@ -237,8 +242,14 @@ func (t *tx) lookAgain() error {
 		t.lastLimit = max(t.lastLimit, t.counters.listed) // a number is not given again that may be listed
 	}
 	if err == nil {
-		err = t.bindings.read(t.conn)
+		err = t.readWork()
 	}
+	return err
+}
+
+// readWork reads anew what is pending and the jobs.
+func (t *tx) readWork() error {
+	err := t.bindings.read(t.conn)
 	if err == nil {
 		err = t.backlog.read(t.conn)
 	}
