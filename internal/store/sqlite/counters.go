@@ -182,7 +182,7 @@ func (s *Store) list() {
 			return
 		case <-s.w.counters.full:
 		}
-		if s.listLimits(context.Background()) == nil {
+		if s.listLimits(context.Background(), s.w.counters.listAt) == nil {
 			continue
 		}
 		select { // it can wait, whatever went wrong
@@ -193,8 +193,8 @@ func (s *Store) list() {
 	}
 }
 
-// listLimits lists the rows that are new, until there is none.
-func (s *Store) listLimits(ctx context.Context) error {
+// listLimits lists the rows that are new, as long as there are at least so many.
+func (s *Store) listLimits(ctx context.Context, atLeast int) error {
 	for {
 		epoch := s.w.counters.epoch.Load()
 		var rows []fresh
@@ -202,7 +202,7 @@ func (s *Store) listLimits(ctx context.Context) error {
 			_, rows, err = newLimits(conn, s.w.counters.listAt*listAtOnce)
 			return err
 		})
-		if err != nil || len(rows) == 0 {
+		if err != nil || len(rows) < atLeast {
 			return err
 		}
 		to := rows[len(rows)-1].n

@@ -97,7 +97,7 @@ func TestCountersAreFound(t *testing.T) {
 	}
 	s = reopen(t, s)
 	check("half listed")
-	if err := s.listLimits(ctx); err != nil || len(s.w.counters.fresh) > 0 || listedKeys(t, s) != int64(len(all)) {
+	if err := s.listLimits(ctx, 1); err != nil || len(s.w.counters.fresh) > 0 || listedKeys(t, s) != int64(len(all)) {
 		t.Error(err, len(s.w.counters.fresh), listedKeys(t, s))
 	}
 	check("listed")
@@ -126,7 +126,7 @@ func TestListedNumbersAreNotGivenAgain(t *testing.T) {
 	t.Parallel()
 	s, ctx := openTest(t, Config{}), t.Context()
 	all := begun(t, s, 5)
-	if err := s.listLimits(ctx); err != nil {
+	if err := s.listLimits(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
 	keys := make([]string, len(all))

@@ -99,7 +99,7 @@ func TestNumberGivenAgainWhileListing(t *testing.T) {
 		t.Error(err)
 	}
 	consistent(t, s, "before")
-	if err := s.listLimits(ctx); err != nil || found(t, s, all) != 3 {
+	if err := s.listLimits(ctx, 1); err != nil || found(t, s, all) != 3 {
 		t.Error(err, found(t, s, all))
 	}
 	consistent(t, s, "after")
@@ -132,5 +132,35 @@ func TestErasureReadsNothingAnew(t *testing.T) {
 	erase(all[0].V.LimitKey, 1)
 	if _, ok := s.recent.get(all[1].V.ID); ok || s.w.mark == mark {
 		t.Error("something was erased, and nothing forgotten")
+	}
+}
+
+// TestListRuns has the server list by itself: whenever there are enough new rows,
+// and not the few that came meanwhile.
+func TestListRuns(t *testing.T) {
+	t.Parallel()
+	s, ctx := openTest(t, Config{}), t.Context()
+	c := s.w.counters
+	c.listAt = 50
+	begun(t, s, 60)
+	if len(c.full) > 0 { // it is not the server yet
+		t.Error("it is to be listed")
+	}
+	if _, err := s.Join(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for until := time.Now().Add(time.Minute); ; begun(t, s, 1) {
+		listed := listedKeys(t, s)
+		if len(unlisted(t, s)) < c.listAt && listed >= 50 {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal(listed, "are listed after a minute")
+		}
+	}
+	consistent(t, s, "listed")
+	listed := listedKeys(t, s)
+	if err := s.listLimits(ctx, c.listAt); err != nil || listedKeys(t, s) != listed {
+		t.Error(err, listedKeys(t, s), "instead of", listed)
 	}
 }
