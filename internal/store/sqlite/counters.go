@@ -56,6 +56,10 @@ type counters struct {
 	adding, going []fresh // by the transaction in hand
 }
 
+// several stands in place of a number where keys have one hash: they are looked for
+// among all that are new.
+const several = -1
+
 // fresh is a row that is not listed, or its number and key.
 type fresh struct {
 	n    int64
@@ -76,9 +80,17 @@ func (c *counters) read(conn *conn) error {
 	}
 	c.listed, c.fresh = listed, make(map[uint64]int64, len(rows))
 	for _, r := range rows {
-		c.fresh[maphash.String(c.seed, r.key)] = r.n
+		c.add(maphash.String(c.seed, r.key), r.n)
 	}
 	return nil
+}
+
+// add takes over a row.
+func (c *counters) add(hash uint64, n int64) {
+	if old, ok := c.fresh[hash]; ok && old != n {
+		n = several
+	}
+	c.fresh[hash] = n
 }
 
 // newLimits reads which rows are not listed, at most so many; -1: all.
@@ -111,7 +123,7 @@ func (c *counters) commit(works bool) {
 		}
 	}
 	for _, f := range c.adding {
-		c.fresh[f.hash] = f.n
+		c.add(f.hash, f.n)
 	}
 	c.begin()
 	if works && len(c.fresh) >= c.listAt {
@@ -256,7 +268,7 @@ func (s *Store) listedTo(ctx context.Context, to, epoch int64) error {
 	}, func() {
 		c.listed = to
 		for hash, n := range c.fresh {
-			if n <= to {
+			if n != several && n <= to { // of several some may come later
 				delete(c.fresh, hash)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/pincall/pincall/internal/store"
 	"github.com/pincall/pincall/internal/store/storetest"
 	"github.com/pincall/pincall/internal/verify"
 )
@@ -43,6 +44,13 @@ func found(t *testing.T, s *Store, all []storetest.Sample) (n int) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// limitOf reads a row of counters.
+func limitOf(t *testing.T, s *Store, key string) (l *store.Limit, err error) {
+	t.Helper()
+	err = s.change(t.Context(), elsewhere, func(t *tx) (err error) { l, err = t.readLimit(key); return err })
+	return l, err
 }
 
 // listedKeys counts the list.
@@ -147,19 +155,36 @@ func TestListedNumbersAreNotGivenAgain(t *testing.T) {
 	}
 }
 
-// TestCountersOfOneHash has two keys share a hash.
+// TestCountersOfOneHash has two keys share a hash, the first or the second of which
+// is forgotten or listed.
 func TestCountersOfOneHash(t *testing.T) {
 	t.Parallel()
-	s := openTest(t, Config{})
+	s, ctx := openTest(t, Config{}), t.Context()
 	all := begun(t, s, 2)
 	c := s.w.counters
-	hash := func(i int) uint64 { return maphash.String(c.seed, all[i].V.LimitKey) }
-	if c.fresh[hash(0)] == c.fresh[hash(1)] {
-		t.Fatal("both have one number")
+	one, two := maphash.String(c.seed, all[0].V.LimitKey), maphash.String(c.seed, all[1].V.LimitKey)
+	first, second := c.fresh[one], c.fresh[two]
+	share := func(list ...fresh) {
+		delete(c.fresh, one)
+		for _, f := range list {
+			c.adding = append(c.adding, fresh{n: f.n, hash: one})
+			c.commit(false)
+		}
 	}
-	c.fresh[hash(0)] = c.fresh[hash(1)]
-	s.recent.forget()
-	if n := found(t, s, all); n != 2 {
-		t.Errorf("%d are found", n)
+	for _, gone := range []int64{first, second} {
+		share(fresh{n: first}, fresh{n: second})
+		c.going = append(c.going, fresh{n: gone, hash: one})
+		c.commit(false)
+		delete(c.fresh, two)
+		c.fresh[two] = c.fresh[one]
+		if n := found(t, s, all); n != 2 {
+			t.Errorf("%d are found", n)
+		}
+	}
+	if err := s.listedTo(ctx, first, c.epoch.Load()); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := limitOf(t, s, all[1].V.LimitKey); err != nil || !l.Found {
+		t.Error("the second is not found", err)
 	}
 }
