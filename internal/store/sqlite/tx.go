@@ -22,6 +22,7 @@ type tx struct {
 	version int64        // of the file's content, as it was at the last look: see notice
 	mark    string       // the last change of another process's, or erasure, that is known of
 	erased  bool         // in this process, by the last transaction
+	unsure  bool         // a COMMIT failed: what the file has is to be looked for
 
 	bindings bindings
 	counters *counters
@@ -122,6 +123,7 @@ func (t *tx) commit() error {
 		return err
 	})
 	if err != nil {
+		t.unsure = true
 		t.rollback()
 	}
 	return err
@@ -219,13 +221,13 @@ func (t *tx) notice() error {
 		return err
 	}
 	switch {
-	case mark != t.mark || version != t.version && !t.works.Load(): // the server leaves no mark for commands
+	case t.unsure || mark != t.mark || version != t.version && !t.works.Load(): // the server leaves no mark for commands
 		err = t.lookAgain()
 	case t.erased:
 		err = t.readWork()
 	}
 	if err == nil {
-		t.version, t.mark, t.erased = version, mark, false
+		t.version, t.mark, t.erased, t.unsure = version, mark, false, false
 	}
 	return err
 }

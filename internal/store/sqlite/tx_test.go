@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,6 +50,37 @@ func TestFailedCommit(t *testing.T) {
 	if err := s.Do(ctx, good.Start()); err != nil {
 		t.Errorf("the next group: %v", err)
 	}
+}
+
+// TestFailedCommitOfCounters: neither the row is known then nor what was known
+// before.
+func TestFailedCommitOfCounters(t *testing.T) {
+	t.Parallel()
+	ctx, s := t.Context(), openTest(t, Config{})
+	run := func(sql string) {
+		t.Helper()
+		if err := s.change(ctx, everything, func(t *tx) error { return runScript(t.conn, sql) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(`CREATE TABLE late (account TEXT REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED);
+		CREATE TRIGGER late AFTER INSERT ON limits BEGIN INSERT INTO late VALUES ('nobody'); END`)
+	c := s.w.counters
+	c.fresh[1] = 1 << 40 // it is not there
+	if _, err := counted(ctx, s, "n/x", time.Hour); err == nil {
+		t.Fatal("it was committed")
+	}
+	run("DROP TRIGGER late")
+	if len(c.fresh)+len(c.adding) > 0 || slices.ContainsFunc(c.adding[:cap(c.adding)], func(f fresh) bool { return f.key != "" }) {
+		t.Errorf("known are %v, and %v", c.fresh, c.adding[:cap(c.adding)])
+	}
+	for i := int64(1); i < 4; i++ {
+		if n, err := counted(ctx, s, "n/x", time.Hour); n != i || err != nil {
+			t.Errorf("count %d gave %d, %v", i, n, err)
+		}
+		s.recent.forget()
+	}
+	consistent(t, s, "in the end")
 }
 
 // TestEveryLeaseHasItsOwnNumber: given back, taken over, or left by its node.
