@@ -13,7 +13,8 @@ import (
 )
 
 // packer writes what is kept on a shelf, and reads it. The form is that of one
-// process: what is the same in nearly all entries is a number in them.
+// packer: what is the same in nearly all entries is a number in them. It keeps that
+// as long as there are entries: see forget.
 type packer struct {
 	numbers  map[string]uint64
 	texts    []string
@@ -86,10 +87,10 @@ func (p *packer) pack(k known) []byte {
 		return nil
 	}
 	p.b = binary.AppendVarint(p.b[:0], k.n)
-	for _, s := range [...]string{v.Account, v.Service, v.Purpose, v.Country, string(v.Status), v.Reason, v.KeyID, settings} {
+	for _, s := range [...]string{v.Account, v.Service, v.Country, string(v.Status), v.Reason, v.KeyID, settings} {
 		p.shared(s)
 	}
-	p.words(v.ID, v.Prefix, v.LimitKey)
+	p.words(v.ID, v.Prefix, v.LimitKey, v.Purpose)
 	p.bytes(v.NumberIndex, v.NumberSealed, v.Binding, v.Order, v.CodeMAC, v.Sealed, v.TokenHash, v.Context)
 	p.ints(v.Guesses, v.Sends, v.Step)
 	p.times(v.CreatedAt, v.ExpiresAt, v.EndedAt)
@@ -113,11 +114,11 @@ func (p *packer) unpack(body []byte) (known, bool) {
 	r := unpacker{p: p, text: string(body), b: append([]byte(nil), body...)}
 	v := &verify.Verification{}
 	k := known{v: v, n: r.varint()}
-	v.Account, v.Service, v.Purpose, v.Country, v.Status, v.Reason, v.KeyID =
-		r.shared(), r.shared(), r.shared(), r.shared(), verify.Status(r.shared()), r.shared(), r.shared()
+	v.Account, v.Service, v.Country, v.Status, v.Reason, v.KeyID =
+		r.shared(), r.shared(), r.shared(), verify.Status(r.shared()), r.shared(), r.shared()
 	settings, err := p.settings.Decode(r.shared())
 	v.Settings = settings
-	v.ID, v.Prefix, v.LimitKey = r.string(), r.string(), r.string()
+	v.ID, v.Prefix, v.LimitKey, v.Purpose = r.string(), r.string(), r.string(), r.string()
 	v.NumberIndex, v.NumberSealed, v.Binding, v.Order = r.bytes(), r.bytes(), r.bytes(), r.bytes()
 	v.CodeMAC, v.Sealed, v.TokenHash, v.Context = r.bytes(), r.bytes(), r.bytes(), r.bytes()
 	v.Guesses, v.Sends, v.Step = r.int(), r.int(), r.int()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,10 +71,44 @@ func TestPackedIsWhole(t *testing.T) {
 		}
 	}
 	for i := range 2 * maxTexts {
-		k.v.Purpose = fmt.Sprint(i)
-		if got, ok := p.unpack(p.pack(k)); !ok || got.v.Purpose != k.v.Purpose {
-			t.Fatal(ok, got.v.Purpose)
+		k.v.Reason = fmt.Sprint(i)
+		if got, ok := p.unpack(p.pack(k)); !ok || got.v.Reason != k.v.Reason {
+			t.Fatal(ok, got.v.Reason)
 		}
+	}
+}
+
+// TestPackedFlags packs one flag at a time.
+func TestPackedFlags(t *testing.T) {
+	t.Parallel()
+	p := &packer{}
+	for _, a := range []verify.Attempt{{MayHaveRung: true}, {Permanent: true}, {Ungated: true}, {GatePassed: true}} {
+		got, ok := p.unpack(p.pack(known{v: &verify.Verification{}, attempts: []verify.Attempt{a}}))
+		if diff := cmp.Diff([]verify.Attempt{a}, got.attempts); !ok || diff != "" {
+			t.Error(ok, diff)
+		}
+	}
+}
+
+// TestPackedTextsAreForgotten: nothing of one verification outlives what is packed.
+func TestPackedTextsAreForgotten(t *testing.T) {
+	t.Parallel()
+	r, v := newRecent(), sample(store.NewClock(nil)).V
+	v.Purpose = "of one"
+	r.pack(v.ID, &slot{known{v: &v}})
+	if slices.Contains(r.packer.texts, v.Purpose) || !slices.Contains(r.packer.texts, v.KeyID) {
+		t.Error("shared are", r.packer.texts)
+	}
+	if k, ok := r.get(v.ID); !ok || k.v.Purpose != v.Purpose {
+		t.Error(ok, k.v)
+	}
+	r.forget()
+	if len(r.packer.texts)+len(r.packer.numbers)+len(r.packer.b) > 0 {
+		t.Error("left are", r.packer.texts)
+	}
+	v.Status = verify.Approved
+	if r.pack(v.ID, &slot{known{v: &v}}); r.packed.get(v.ID) != nil {
+		t.Error("one that has ended was packed")
 	}
 }
 

@@ -59,6 +59,7 @@ func (r *recent) forget() {
 	r.all, r.limits, r.owners = newWindow[*slot](), newWindow[*store.Limit](), make(map[string]*slot)
 	r.packed.forget()
 	r.packedLimits.forget()
+	r.packer = packer{} // nothing it has written is left
 }
 
 // dropLimits forgets some rows of counters.
