@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -158,6 +159,25 @@ func TestShelf(t *testing.T) {
 	s.forget()
 	if s.get("huge") != nil || len(s.at) != 0 || s.blocks != nil {
 		t.Error("something is left")
+	}
+}
+
+// TestShelfKeepsNoSecret looks for what was removed or replaced.
+func TestShelfKeepsNoSecret(t *testing.T) {
+	t.Parallel()
+	s := newShelf(blockSize)
+	for _, key := range []string{"a", "b", "c"} {
+		s.put(key, []byte("SEALED of "+key))
+	}
+	s.remove("a")
+	s.put("b", []byte("another"))
+	if all := string(s.blocks[0]); strings.Contains(all, "SEALED of a") || strings.Contains(all, "SEALED of b") || string(s.get("c")) != "SEALED of c" {
+		t.Errorf("%q", all)
+	}
+	s.at[maphash.String(s.seed, "of one hash")] = s.at[maphash.String(s.seed, "c")]
+	s.remove("of one hash")
+	if string(s.get("c")) != "SEALED of c" {
+		t.Error("another's was removed")
 	}
 }
 

@@ -32,8 +32,8 @@ func (s *shelf) forget() { *s = shelf{seed: s.seed, at: make(map[uint64]place), 
 // put keeps an entry, in place of an older one of its key.
 func (s *shelf) put(key string, body []byte) {
 	need := len(key) + len(body) + 2*binary.MaxVarintLen32
+	s.remove(key)
 	if need > blockSize {
-		s.remove(key)
 		return
 	}
 	if len(s.blocks) == 0 {
@@ -77,9 +77,11 @@ func entry(b []byte) (key, body []byte, n int) {
 	return key, b[n : n+int(length)], n + int(length)
 }
 
-// get gives an entry, until the next put; nil: it is not there.
-func (s *shelf) get(key string) []byte {
-	p, ok := s.at[maphash.String(s.seed, key)]
+// get gives an entry, until the next put or remove; nil: it is not there.
+func (s *shelf) get(key string) []byte { return s.body(key, maphash.String(s.seed, key)) }
+
+func (s *shelf) body(key string, hash uint64) []byte {
+	p, ok := s.at[hash]
 	if !ok {
 		return nil
 	}
@@ -90,5 +92,9 @@ func (s *shelf) get(key string) []byte {
 	return body
 }
 
-// remove forgets one.
-func (s *shelf) remove(key string) { delete(s.at, maphash.String(s.seed, key)) }
+// remove forgets one; its bytes may be a secret and do not stay.
+func (s *shelf) remove(key string) {
+	hash := maphash.String(s.seed, key)
+	clear(s.body(key, hash))
+	delete(s.at, hash)
+}
