@@ -119,7 +119,8 @@ func (s *Store) Stops(ctx context.Context, attempts []string) (map[string]string
 	return out, nil
 }
 
-// Forget deletes limit rows and kept answers whose time is over.
+// Forget deletes limit rows and kept answers whose time is over. It is called each
+// minute, and what is kept in mind goes when there was little to do.
 func (s *Store) Forget(ctx context.Context) error {
 	for more := true; more; {
 		var over []fresh
@@ -135,6 +136,7 @@ func (s *Store) Forget(ctx context.Context) error {
 			return fmt.Errorf("forget: %w", err)
 		}
 	}
+	s.recent.rest()
 	return nil
 }
 

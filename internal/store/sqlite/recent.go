@@ -12,6 +12,9 @@ import (
 // two seconds of the greatest load, and 30 MB.
 const recentRows = 16_000
 
+// few rows in a minute are not worth what is kept in mind: see rest.
+const few = 2000
+
 // Beyond, verifications that are pending and rows of counters are kept in bytes:
 // half a minute of the greatest load, which is how long it takes to be called, to
 // listen and to type.
@@ -56,6 +59,22 @@ func newRecent() *recent {
 func (r *recent) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.empty()
+}
+
+// rest empties it when little came since the last time: a server that is idle stays
+// small.
+func (r *recent) rest() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all.came+r.limits.came < few && len(r.all.keys)+len(r.limits.keys) > few {
+		r.empty()
+	}
+	r.all.came, r.limits.came = 0, 0
+}
+
+// empty forgets everything. The lock is held.
+func (r *recent) empty() {
 	r.all, r.limits, r.owners = newWindow[*slot](), newWindow[*store.Limit](), make(map[string]*slot)
 	r.packed.forget()
 	r.packedLimits.forget()
@@ -214,6 +233,7 @@ type window[V any] struct {
 	rows map[string]V
 	keys []string // in the order in which they came; a ring once it is full
 	next int
+	came int // since the last rest
 }
 
 func newWindow[V any]() window[V] { return window[V]{rows: make(map[string]V)} }
@@ -226,6 +246,7 @@ func (w *window[V]) put(key string, row V) (oldest string, gone V) {
 		return "", gone
 	}
 	w.rows[key] = row
+	w.came++
 	if len(w.keys) < recentRows {
 		w.keys = append(w.keys, key)
 		return "", gone

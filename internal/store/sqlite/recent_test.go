@@ -136,3 +136,29 @@ func TestErasedKeyLeavesTheList(t *testing.T) {
 		t.Error(err, listedKeys(t, s))
 	}
 }
+
+// TestIdleServerForgets has a minute pass with much to do, and one with little.
+func TestIdleServerForgets(t *testing.T) {
+	t.Parallel()
+	s, ctx := openTest(t, Config{}), t.Context()
+	x := begun(t, s, 1)[0]
+	for i := range few {
+		s.recent.limits.put(string(rune(i)), nil)
+	}
+	pack(t, s, x.V.ID, x.V.LimitKey)
+	for _, want := range []bool{true, false} {
+		if err := s.Forget(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := s.recent.get(x.V.ID); ok != want || want == (s.recent.packed.blocks == nil) {
+			t.Errorf("known is %v, want %v", ok, want)
+		}
+	}
+	begun(t, s, 1)
+	if err := s.Forget(ctx); err != nil || len(s.recent.all.rows) != 1 {
+		t.Error("what is little is forgotten, too", err)
+	}
+	if st := seen(t, s, x); st.Verification == nil || len(st.Attempts) != 1 {
+		t.Error("it is gone")
+	}
+}
