@@ -107,6 +107,17 @@ func (b *backlog) drop(subjects map[string]bool, a *ahead) {
 	}
 }
 
+// erase takes out the jobs of these subjects, whoever has them.
+func (b *backlog) erase(subjects []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, subject := range subjects {
+		for _, j := range slices.Clone(b.subject[subject]) {
+			b.remove(j)
+		}
+	}
+}
+
 // undo takes back what a transaction would have done.
 func (b *backlog) undo(a *ahead) {
 	b.mu.Lock()

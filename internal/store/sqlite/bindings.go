@@ -44,15 +44,28 @@ func (b bindings) note(v *verify.Verification) {
 		return
 	}
 	k := keyOf(v.Binding)
-	switch {
-	case v.Status == verify.Pending:
+	if v.Status == verify.Pending {
 		b.add(k, v.ID)
-	case len(b[k]) > 0:
-		if left := slices.DeleteFunc(b[k], func(id string) bool { return id == v.ID }); len(left) > 0 {
-			b[k] = left
-		} else {
-			delete(b, k)
-		}
+	} else {
+		b.remove(k, v.ID)
+	}
+}
+
+// drop forgets verifications that are gone.
+func (b bindings) drop(gone map[string][]byte) {
+	for id, binding := range gone {
+		b.remove(keyOf(binding), id)
+	}
+}
+
+func (b bindings) remove(k bindingKey, id string) {
+	if len(b[k]) == 0 {
+		return
+	}
+	if left := slices.DeleteFunc(b[k], func(x string) bool { return x == id }); len(left) > 0 {
+		b[k] = left
+	} else {
+		delete(b, k)
 	}
 }
 

@@ -21,10 +21,11 @@ const (
 	selectFollowed = `SELECT 1 FROM attempts WHERE ` + ofFirst + ` AND state NOT IN ('queued', 'ended') AND channel = 'voice'
 		AND EXISTS (SELECT 1 FROM nodes WHERE alive_until >= ?2)`
 
-	selectKeys = `SELECT limit_key, account, number_sealed, binding, order_key, code_mac, context
+	selectKeys = `SELECT limit_key, account, binding, number_sealed, order_key, code_mac, context
 		FROM verifications WHERE id = ?`
-	deleteJobs = `DELETE FROM jobs WHERE subject = ?2 OR subject IN (SELECT id FROM attempts WHERE ` + ofFirst + `)`
-	deleteKept = `DELETE FROM once WHERE verification = ?`
+	selectOfFirst = `SELECT id FROM attempts WHERE ` + ofFirst
+	deleteJobs    = `DELETE FROM jobs WHERE subject = ?2 OR subject IN (SELECT id FROM attempts WHERE ` + ofFirst + `)`
+	deleteKept    = `DELETE FROM once WHERE verification = ?`
 	// They were kept before it was written down of what they tell.
 	deleteUnknown = `DELETE FROM once WHERE verification = '?' AND (account = ? OR ? = '')`
 )
@@ -77,25 +78,35 @@ func (s *Store) Followed(ctx context.Context, verifications []string) (bool, err
 	return followed, nil
 }
 
+// erasing is what an erasure does.
+type erasing struct {
+	did      verify.Erased
+	marks    [][]byte          // what may be left in the file
+	bindings map[string][]byte // of verifications
+	subjects []string          // of jobs
+}
+
 // Erase deletes verifications and what belongs to them, all or nothing.
 func (s *Store) Erase(ctx context.Context, e verify.Erasure) (verify.Erased, error) {
-	var did verify.Erased
-	var marks [][]byte
-	err := s.change(ctx, everything, func(t *tx) error {
-		did, marks = verify.Erased{}, nil
+	var x *erasing
+	err := s.writer.Do(ctx, member{scope: everything, change: func(t *tx) error {
+		x = &erasing{bindings: make(map[string][]byte)}
 		t.group.Reset()
-		err := t.erase(e, &did, &marks)
+		err := t.erase(e, x)
 		t.broken = t.broken || err != nil // something may be deleted already
 		return err
-	})
+	}, then: func() {
+		s.w.bindings.drop(x.bindings)
+		s.backlog.erase(x.subjects)
+	}})
 	if err != nil {
 		return verify.Erased{}, fmt.Errorf("erase: %w", err)
 	}
-	s.traces.add(marks...)
-	return did, nil
+	s.traces.add(x.marks...)
+	return x.did, nil
 }
 
-func (t *tx) erase(e verify.Erasure, did *verify.Erased, marks *[][]byte) error {
+func (t *tx) erase(e verify.Erasure, x *erasing) error {
 	keys := make(map[string]bool)
 	for _, k := range e.LimitKeys {
 		keys[k] = true
@@ -103,14 +114,16 @@ func (t *tx) erase(e verify.Erasure, did *verify.Erased, marks *[][]byte) error 
 	accounts := make(map[string]string)
 	for _, id := range e.Verifications {
 		err := t.query(selectKeys, func(r *row) error {
-			key := r.text()
-			keys[key] = true
+			keys[r.text()] = true
 			accounts[id] = r.text()
-			for range 5 {
-				*marks = append(*marks, r.bytes())
-			}
+			x.subjects = append(x.subjects, accounts[id]+"/"+id)
+			x.bindings[id] = r.bytes()
+			x.marks = append(x.marks, x.bindings[id], r.bytes(), r.bytes(), r.bytes(), r.bytes())
 			return nil
 		}, id)
+		if err == nil {
+			err = t.query(selectOfFirst, func(r *row) error { x.subjects = append(x.subjects, r.text()); return nil }, id)
+		}
 		if err != nil {
 			return err
 		}
@@ -119,23 +132,23 @@ func (t *tx) erase(e verify.Erasure, did *verify.Erased, marks *[][]byte) error 
 		}
 	}
 	if e.Account == "" { // otherwise another account may have the number
-		*marks = append(*marks, e.Index)
+		x.marks = append(x.marks, e.Index)
 	}
 	for _, id := range e.Verifications {
-		if err := t.eraseOne(id, accounts[id], did); err != nil {
+		if err := t.eraseOne(id, accounts[id], &x.did); err != nil {
 			return err
 		}
 	}
 	for key := range keys {
-		kept := did.BlocksKept
-		if err := t.eraseLimit(key, e.ForgetBlocks, did); err != nil {
+		kept := x.did.BlocksKept
+		if err := t.eraseLimit(key, e.ForgetBlocks, &x.did); err != nil {
 			return err
 		}
-		if did.BlocksKept == kept {
-			*marks = append(*marks, []byte(key))
+		if x.did.BlocksKept == kept {
+			x.marks = append(x.marks, []byte(key))
 		}
 	}
-	return t.drop(&did.Answers, deleteUnknown, e.Account, e.Account)
+	return t.drop(&x.did.Answers, deleteUnknown, e.Account, e.Account)
 }
 
 // eraseOne deletes one verification with what belongs to it.

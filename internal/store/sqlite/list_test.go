@@ -133,6 +133,16 @@ func TestErasureReadsNothingAnew(t *testing.T) {
 	if _, ok := s.recent.get(all[1].V.ID); ok || s.w.mark == mark {
 		t.Error("something was erased, and nothing forgotten")
 	}
+	s.w.bindings.add(bindingKey{}, "not there")
+	if did, err := s.Erase(ctx, verify.Erasure{Verifications: []string{all[1].V.ID}}); err != nil || did.Jobs != 1 {
+		t.Fatal(did, err)
+	}
+	for range 2 {
+		if due, waiting, err := s.Depth(ctx); err != nil || due+waiting != 1 || len(s.w.bindings) != 2 || s.w.bindings[keyOf(all[1].V.Binding)] != nil {
+			t.Error(due, waiting, err, s.w.bindings)
+		}
+		found(t, s, nil)
+	}
 }
 
 // TestListRuns has the server list by itself: whenever there are enough new rows,

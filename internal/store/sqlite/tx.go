@@ -21,7 +21,6 @@ type tx struct {
 	works   *atomic.Bool // this is the process that works on the file
 	version int64        // of the file's content, as it was at the last look: see notice
 	mark    string       // the last change of another process's, or erasure, that is known of
-	erased  bool         // in this process, by the last transaction
 	unsure  bool         // a COMMIT failed: what the file has is to be looked for
 
 	bindings bindings
@@ -173,7 +172,7 @@ func (t *tx) alone(m member) error {
 		m.then()
 	}
 	if mark != "" {
-		t.mark, t.erased = mark, true
+		t.mark = mark
 		t.recent.forget()
 	}
 	return nil
@@ -220,14 +219,11 @@ func (t *tx) notice() error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case t.unsure || mark != t.mark || version != t.version && !t.works.Load(): // the server leaves no mark for commands
+	if t.unsure || mark != t.mark || version != t.version && !t.works.Load() { // the server leaves no mark for commands
 		err = t.lookAgain()
-	case t.erased:
-		err = t.readWork()
 	}
 	if err == nil {
-		t.version, t.mark, t.erased, t.unsure = version, mark, false, false
+		t.version, t.mark, t.unsure = version, mark, false
 	}
 	return err
 }
@@ -244,14 +240,8 @@ func (t *tx) lookAgain() error {
 		t.lastLimit = max(t.lastLimit, t.counters.listed) // a number is not given again that may be listed
 	}
 	if err == nil {
-		err = t.readWork()
+		err = t.bindings.read(t.conn)
 	}
-	return err
-}
-
-// readWork reads anew what is pending and the jobs.
-func (t *tx) readWork() error {
-	err := t.bindings.read(t.conn)
 	if err == nil {
 		err = t.backlog.read(t.conn)
 	}
