@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/pincall/pincall/internal/store"
 	"github.com/pincall/pincall/internal/verify"
@@ -120,7 +121,7 @@ func (s *Store) Stops(ctx context.Context, attempts []string) (map[string]string
 }
 
 // Forget deletes limit rows and kept answers whose time is over. It is called each
-// minute, and what is kept in mind goes when there was little to do.
+// minute, and when there was little to do the memory of rows goes back to the system.
 func (s *Store) Forget(ctx context.Context) error {
 	for more := true; more; {
 		var over []fresh
@@ -136,7 +137,9 @@ func (s *Store) Forget(ctx context.Context) error {
 			return fmt.Errorf("forget: %w", err)
 		}
 	}
-	s.recent.rest()
+	if s.recent.rest() {
+		debug.FreeOSMemory()
+	}
 	return nil
 }
 

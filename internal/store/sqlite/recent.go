@@ -63,14 +63,16 @@ func (r *recent) forget() {
 }
 
 // rest empties it when little came since the last time: a server that is idle stays
-// small.
-func (r *recent) rest() {
+// small. much says that it was worth a collection.
+func (r *recent) rest() (much bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all.came+r.limits.came < few && len(r.all.keys)+len(r.limits.keys) > few {
+		much = len(r.packed.blocks)+len(r.packedLimits.blocks) > 0
 		r.empty()
 	}
 	r.all.came, r.limits.came = 0, 0
+	return much
 }
 
 // empty forgets everything. The lock is held.
