@@ -145,32 +145,45 @@ func TestErasureReadsNothingAnew(t *testing.T) {
 	}
 }
 
-// TestListRuns has the server list by itself: whenever there are enough new rows,
-// and not the few that came meanwhile.
+// TestListRuns has the server list by itself.
 func TestListRuns(t *testing.T) {
 	t.Parallel()
 	s, ctx := openTest(t, Config{}), t.Context()
-	c := s.w.counters
-	c.listAt = 50
-	begun(t, s, 60)
-	if len(c.full) > 0 { // it is not the server yet
-		t.Error("it is to be listed")
-	}
+	s.w.counters.listAt = 50
 	if _, err := s.Join(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for until := time.Now().Add(time.Minute); ; begun(t, s, 1) {
-		listed := listedKeys(t, s)
-		if len(unlisted(t, s)) < c.listAt && listed >= 50 {
-			break
-		}
+	begun(t, s, 60)
+	for until := time.Now().Add(20 * time.Second); len(unlisted(t, s)) >= 50; begun(t, s, 1) {
 		if time.Now().After(until) {
-			t.Fatal(listed, "are listed after a minute")
+			t.Fatal(listedKeys(t, s), "are listed")
 		}
 	}
 	consistent(t, s, "listed")
-	listed := listedKeys(t, s)
-	if err := s.listLimits(ctx, c.listAt); err != nil || listedKeys(t, s) != listed {
-		t.Error(err, listedKeys(t, s), "instead of", listed)
+}
+
+// TestFewAreNotListed: nor are any beside the server.
+func TestFewAreNotListed(t *testing.T) {
+	t.Parallel()
+	s, ctx := openTest(t, Config{}), t.Context()
+	begun(t, s, 2)
+	if err := s.listLimits(ctx, 4); err != nil || listedKeys(t, s) > 0 {
+		t.Error(err, listedKeys(t, s))
+	}
+	if err := s.listLimits(ctx, 3); err != nil || listedKeys(t, s) != 3 {
+		t.Error(err, listedKeys(t, s))
+	}
+	c := newCounters()
+	c.listAt = 2
+	for n, want := range []int{0, 0, 1} {
+		if c.commit(true); len(c.full) != want {
+			t.Errorf("with %d: %d", n, len(c.full))
+		}
+		c.add(uint64(n), int64(n)+1)
+	}
+	c = newCounters()
+	c.listAt = 0
+	if c.commit(false); len(c.full) > 0 {
+		t.Error("a command lists")
 	}
 }
