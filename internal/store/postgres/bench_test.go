@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"flag"
 	"fmt"
 	"os"
@@ -17,96 +15,17 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/pincall/pincall/internal/account"
 	"github.com/pincall/pincall/internal/guard"
 	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/outcome"
-	"github.com/pincall/pincall/internal/phone"
 	"github.com/pincall/pincall/internal/script"
-	"github.com/pincall/pincall/internal/secret"
 	"github.com/pincall/pincall/internal/store/postgres/pgtest"
+	"github.com/pincall/pincall/internal/store/storetest"
 	"github.com/pincall/pincall/internal/verify"
 )
 
-// start is a verification with its first attempt, of the sizes that real ones
-// have.
-type start struct {
-	v verify.Verification
-	a verify.Attempt
-}
-
-func random(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	return b
-}
-
-func sampleStart() start {
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	v := verify.Verification{
-		ID: secret.NewID(now, nil), Account: "01k0000000000000000000acct", Service: "01k0000000000000000000serv",
-		Purpose: "login", NumberIndex: random(32), NumberSealed: random(60), Country: "JP", Prefix: "818012",
-		LimitKey: "n/" + hex.EncodeToString(random(32)), Binding: random(32), Order: random(32), Status: verify.Pending,
-		KeyID: "k1", CodeMAC: random(32), Sealed: random(64), TokenHash: random(32), Sends: 1, CreatedAt: now,
-		ExpiresAt: now.Add(10 * time.Minute),
-		Settings: verify.Settings{
-			StartedBy: "01k00000000000000000000key", Language: "ja", Brand: "Acme", CodeLength: 6, MaxGuesses: 1 << 40,
-			MaxSends: 5, Gate: script.GateAnyKey, GatePolicy: account.GatePrefer,
-			Workflow: []account.Step{{Channel: phone.Voice, Timeout: time.Minute}},
-		},
-	}
-	a := verify.Attempt{
-		ID: secret.NewID(now, nil), Verification: v.ID, Account: v.Account, N: 1, Send: 1, Channel: phone.Voice,
-		State: verify.StateQueued, CreatedAt: now,
-	}
-	return start{v, a}
-}
-
-// op is the operation of a start: two rows of limits, a verification, an
-// attempt, a job. It supersedes what is pending.
-func (x start) op() verify.Op {
-	limits, acc := guard.Limits{Countries: []string{"JP"}}.WithDefaults(), "a/"+x.v.Account
-	limits.AccountStarts.N, limits.Calls.N, limits.ConcurrentCalls = 1<<40, 1<<40, 1<<40
-	limits.Starts.N = 1 << 40
-	return verify.Op{
-		Need: verify.Need{Account: x.v.Account, Binding: x.v.Binding, Limits: []string{x.v.LimitKey, acc}},
-		Plan: func(s verify.State) (verify.Writes, error) {
-			req := guard.Request{Start: true, Send: true, Call: true, Country: "JP"}
-			_, n, a := limits.Decide(req, s.Limits[x.v.LimitKey], s.Limits[acc], s.Now)
-			w := verify.Writes{
-				Attempts: []verify.Attempt{x.a},
-				Limits: map[string]verify.LimitRow{
-					x.v.LimitKey: {Row: n, KeepUntil: limits.KeepUntil(n, s.Now)}, acc: {Row: a, KeepUntil: limits.KeepUntil(a, s.Now)},
-				},
-				Jobs: []jobs.New{{Kind: jobs.Deliver, Subject: x.a.ID, Order: x.v.Order, Due: s.Now}},
-			}
-			for _, g := range s.Pending {
-				v := g.Verification
-				v.Status, v.Reason, v.EndedAt, v.Sealed, v.TokenHash = verify.Canceled, verify.ReasonSuperseded, s.Now, nil, nil
-				w.Verifications = append(w.Verifications, v)
-			}
-			w.Verifications = append(w.Verifications, x.v)
-			return w, nil
-		},
-	}
-}
-
-// check is the operation of a wrong guess.
-func (x start) check() verify.Op {
-	limits, acc := guard.Limits{}.WithDefaults(), "a/"+x.v.Account
-	return verify.Op{
-		Need: verify.Need{Account: x.v.Account, Verification: x.v.ID, Limits: []string{acc}},
-		Plan: func(s verify.State) (verify.Writes, error) {
-			v := *s.Verification
-			v.Guesses++
-			row := limits.CountWrong(s.Limits[v.LimitKey], s.Now)
-			return verify.Writes{
-				Verifications: []verify.Verification{v},
-				Limits:        map[string]verify.LimitRow{v.LimitKey: {Row: row, KeepUntil: limits.KeepUntil(row, s.Now)}},
-			}, nil
-		},
-	}
-}
+// sampleStart is a verification that begins now.
+func sampleStart() storetest.Sample { return storetest.NewSample(time.Now()) }
 
 const clients = 64
 
@@ -199,7 +118,7 @@ func BenchmarkStart64(b *testing.B) {
 	for _, writers := range []int{1, 2, 3} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
 			s := openBench(b, Config{Writers: writers})
-			run64(b, func() error { return s.Do(b.Context(), sampleStart().op()) })
+			run64(b, func() error { return s.Do(b.Context(), sampleStart().Start()) })
 		})
 	}
 }
@@ -209,14 +128,14 @@ func BenchmarkCheck64(b *testing.B) {
 	for _, writers := range []int{1, 2, 3} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
 			s := openBench(b, Config{Writers: writers})
-			all := make(chan start, 2*b.N+clients)
+			all := make(chan storetest.Sample, 2*b.N+clients)
 			var g errgroup.Group
 			g.SetLimit(clients)
 			for range b.N/2 + 1 {
 				g.Go(func() error {
 					x := sampleStart()
 					all <- x
-					return s.Do(b.Context(), x.op())
+					return s.Do(b.Context(), x.Start())
 				})
 			}
 			if err := g.Wait(); err != nil {
@@ -226,10 +145,10 @@ func BenchmarkCheck64(b *testing.B) {
 			run64(b, func() error {
 				x := <-all
 				if i.Add(1)%2 == 0 {
-					return s.Do(b.Context(), approve(x.v))
+					return s.Do(b.Context(), approve(x.V))
 				}
 				all <- x
-				return s.Do(b.Context(), x.check())
+				return s.Do(b.Context(), x.Check())
 			})
 		})
 	}
@@ -347,7 +266,7 @@ func BenchmarkDelivered64(b *testing.B) {
 			s.Offer(c)
 			run64(b, func() error {
 				c.todo.Add(1)
-				err := s.Do(b.Context(), sampleStart().op())
+				err := s.Do(b.Context(), sampleStart().Start())
 				select {
 				case c.wake <- struct{}{}:
 				default:

@@ -24,7 +24,7 @@ func TestEmptyRowIsForgotten(t *testing.T) {
 	}
 	x := sampleStart() // whose writes are committed
 	errs := make([]error, 2)
-	s.apply([]verify.Op{x.op(), refused}, errs)
+	s.apply([]verify.Op{x.Start(), refused}, errs)
 	if errs[0] != nil || !errors.Is(errs[1], verify.ErrAbsent) {
 		t.Fatalf("the group was answered %v", errs)
 	}

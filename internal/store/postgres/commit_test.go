@@ -142,15 +142,15 @@ func TestLostCommitIsFoundOut(t *testing.T) {
 	t.Parallel()
 	s, p := openBehind(t)
 	x := sampleStart()
-	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
+	put(t, s, verify.Writes{Verifications: []verify.Verification{x.V}})
 	guesses := 0
 	for i := range 5 {
 		if i == 2 {
-			putSure(t, s, sampleStart().v) // of the same account: from here on no group is careful
+			putSure(t, s, sampleStart().V) // of the same account: from here on no group is careful
 		}
 		for _, how := range []int32{swallow, forget} {
 			p.next.Store(how)
-			if err := s.Do(t.Context(), x.check()); err != nil {
+			if err := s.Do(t.Context(), x.Check()); err != nil {
 				t.Fatalf("when it was lost like %d: %v", how, err)
 			}
 			guesses++
@@ -159,7 +159,7 @@ func TestLostCommitIsFoundOut(t *testing.T) {
 	if n := p.lost.Load(); n != 10 {
 		t.Errorf("%d connections were lost", n)
 	}
-	st, err := s.Read(t.Context(), x.v.Account, x.v.ID)
+	st, err := s.Read(t.Context(), x.V.Account, x.V.ID)
 	if err != nil || st.Verification.Guesses != guesses {
 		t.Errorf("%d guesses were counted of %d, %v", st.Verification.Guesses, guesses, err)
 	}
@@ -172,12 +172,12 @@ func TestUnknownCommitIsNoSuccess(t *testing.T) {
 	for _, careful := range []bool{true, false} {
 		s, p := openBehind(t)
 		x := sampleStart()
-		put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
-		op := approve(x.v)
+		put(t, s, verify.Writes{Verifications: []verify.Verification{x.V}})
+		op := approve(x.V)
 		if careful {
 			op.Need.Limits = nil // not its account's row either
 		} else {
-			other := sampleStart().v
+			other := sampleStart().V
 			putSure(t, s, other)
 			if err := s.Do(t.Context(), approve(other)); err != nil { // the statements are known to the connection
 				t.Fatal(err)
@@ -191,7 +191,7 @@ func TestUnknownCommitIsNoSuccess(t *testing.T) {
 			t.Errorf("careful %v: the approval gave %v", careful, err)
 		}
 		p.away.Store(false)
-		st, err := s.Read(t.Context(), x.v.Account, x.v.ID)
+		st, err := s.Read(t.Context(), x.V.Account, x.V.ID)
 		if err != nil || st.Verification.Status != verify.Approved {
 			t.Fatalf("careful %v: it is %s, %v: the test lost it too early", careful, st.Verification.Status, err)
 		}
@@ -227,7 +227,7 @@ func TestForgottenMark(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 5 {
-		if err := s.Do(t.Context(), sampleStart().op()); err != nil {
+		if err := s.Do(t.Context(), sampleStart().Start()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -241,17 +241,17 @@ func TestLostCommitIsFoundOutWithOneConnection(t *testing.T) {
 	dsn := fmt.Sprintf("host=%s user=pincall dbname=%s sslmode=disable default_query_exec_mode=cache_describe", p.dir, c.Database(t, template()))
 	s := openTest(t, Config{DSN: dsn, Writers: 1, MaxConns: 1})
 	x := sampleStart()
-	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
+	put(t, s, verify.Writes{Verifications: []verify.Verification{x.V}})
 	for _, how := range []int32{swallow, forget} {
 		p.next.Store(how)
-		if err := s.Do(t.Context(), x.check()); err != nil {
+		if err := s.Do(t.Context(), x.Check()); err != nil {
 			t.Errorf("when it was lost like %d: %v", how, err)
 		}
 	}
 	if _, err := s.pool.Exec(t.Context(), "DELETE FROM commits"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Do(t.Context(), x.check()); err != nil {
+	if err := s.Do(t.Context(), x.Check()); err != nil {
 		t.Errorf("without a mark: %v", err)
 	}
 }
@@ -308,7 +308,7 @@ func TestLostHandoverIsGivenBack(t *testing.T) {
 	for _, how := range []int32{forget, swallow, pass, forget, swallow} { // the first group is a careful one
 		p.next.Store(how)
 		x, handed := sampleStart(), len(k.got)
-		if err := s.Do(t.Context(), x.op()); err != nil {
+		if err := s.Do(t.Context(), x.Start()); err != nil {
 			t.Fatal(err)
 		}
 		got, err := s.Lease(t.Context(), node, 0, 9)
@@ -316,9 +316,9 @@ func TestLostHandoverIsGivenBack(t *testing.T) {
 			t.Fatalf("%d places are kept, %v", k.kept, err)
 		}
 		switch {
-		case how == forget && (len(k.got) > handed || len(got) != 1 || got[0].Subject != x.a.ID || got[0].Lease.N != 1):
+		case how == forget && (len(k.got) > handed || len(got) != 1 || got[0].Subject != x.A.ID || got[0].Lease.N != 1):
 			t.Errorf("handed over %v, leased %v; want the same job anew", k.got[handed:], got)
-		case how != forget && (len(k.got) != handed+1 || k.got[handed].Subject != x.a.ID || len(got) > 0):
+		case how != forget && (len(k.got) != handed+1 || k.got[handed].Subject != x.A.ID || len(got) > 0):
 			t.Errorf("handed over %v, leased %v", k.got[handed:], got)
 		}
 	}

@@ -60,7 +60,7 @@ func TestKilledBackends(t *testing.T) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				x := sampleStart()
-				if err := s.Do(context.Background(), x.op()); err != nil {
+				if err := s.Do(context.Background(), x.Start()); err != nil {
 					if !isUnavailable(err) {
 						t.Errorf("a start: %v", err)
 					}
@@ -68,16 +68,16 @@ func TestKilledBackends(t *testing.T) {
 					continue
 				}
 				mu.Lock()
-				started[x.v.ID] = true
+				started[x.V.ID] = true
 				mu.Unlock()
 				var both sync.WaitGroup
 				for _, node := range []*Store{s, other} {
 					both.Go(func() {
-						err := node.Do(context.Background(), approve(x.v))
+						err := node.Do(context.Background(), approve(x.V))
 						switch {
 						case err == nil:
 							mu.Lock()
-							approved[x.v.ID]++
+							approved[x.V.ID]++
 							mu.Unlock()
 						case isUnavailable(err):
 							told.Add(1)
@@ -111,17 +111,17 @@ func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	s, c, name := openNamed(t, Config{})
 	x := sampleStart()
-	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
+	put(t, s, verify.Writes{Verifications: []verify.Verification{x.V}})
 	if err := c.Exec(t.Context(), name, "ALTER DATABASE "+name+" SET default_transaction_read_only = on", terminate); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Do(t.Context(), sampleStart().op()); !isUnavailable(err) {
+	if err := s.Do(t.Context(), sampleStart().Start()); !isUnavailable(err) {
 		t.Errorf("a start gave %v", err)
 	}
 	if _, err := s.Join(t.Context()); !isUnavailable(err) {
 		t.Errorf("a new node got %v", err)
 	}
-	if _, err := s.Read(t.Context(), x.v.Account, x.v.ID); err != nil {
+	if _, err := s.Read(t.Context(), x.V.Account, x.V.ID); err != nil {
 		t.Errorf("a read gave %v", err)
 	}
 	// Who waits while it ends does not notice.
@@ -132,7 +132,7 @@ func TestReadOnly(t *testing.T) {
 		}
 	})
 	s.health.down.Store(false)
-	if err := s.Do(t.Context(), sampleStart().op()); err != nil {
+	if err := s.Do(t.Context(), sampleStart().Start()); err != nil {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -141,7 +141,7 @@ func TestReadOnly(t *testing.T) {
 func calls(s *Store) map[string]func(context.Context) error {
 	x := sampleStart()
 	return map[string]func(context.Context) error{
-		"Do":            func(ctx context.Context) error { return s.Do(ctx, x.op()) },
+		"Do":            func(ctx context.Context) error { return s.Do(ctx, x.Start()) },
 		"Read":          func(ctx context.Context) error { _, err := s.Read(ctx, "a", "b"); return err },
 		"ReadAttempt":   func(ctx context.Context) error { _, err := s.ReadAttempt(ctx, "a"); return err },
 		"Token":         func(ctx context.Context) error { _, _, err := s.Token(ctx, "a"); return err },
@@ -221,7 +221,7 @@ func TestCrashedServer(t *testing.T) {
 	}
 	s := openTest(t, Config{DSN: c.DSN("postgres")})
 	x := sampleStart()
-	if err := s.Do(t.Context(), x.op()); err != nil {
+	if err := s.Do(t.Context(), x.Start()); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Kill(); err != nil {
@@ -239,10 +239,10 @@ func TestCrashedServer(t *testing.T) {
 	if err := c.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Read(t.Context(), x.v.Account, x.v.ID); err != nil {
+	if _, err := s.Read(t.Context(), x.V.Account, x.V.ID); err != nil {
 		t.Error(err)
 	}
-	if err := s.Do(t.Context(), sampleStart().op()); err != nil {
+	if err := s.Do(t.Context(), sampleStart().Start()); err != nil {
 		t.Error(err)
 	}
 }
@@ -264,7 +264,7 @@ func TestClosed(t *testing.T) {
 func TestFewConnections(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, Config{MaxConns: 2})
-	if done, _ := atOnce(t, []*Store{s}, 200, func(int) verify.Op { return sampleStart().op() }); done != 200 {
+	if done, _ := atOnce(t, []*Store{s}, 200, func(int) verify.Op { return sampleStart().Start() }); done != 200 {
 		t.Errorf("%d of 200", done)
 	}
 	var wg sync.WaitGroup
@@ -398,7 +398,7 @@ func TestErasureMayTakeLong(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, Config{})
 	x := sampleStart()
-	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
+	put(t, s, verify.Writes{Verifications: []verify.Verification{x.V}})
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -407,7 +407,7 @@ func TestErasureMayTakeLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer time.AfterFunc(readTimeout+time.Second, func() { _ = tx.Rollback(context.Background()) }).Stop()
-	if got, err := s.Numbered(t.Context(), "", x.v.NumberIndex); err != nil || len(got) != 1 {
+	if got, err := s.Numbered(t.Context(), "", x.V.NumberIndex); err != nil || len(got) != 1 {
 		t.Errorf("%v, %v", got, err)
 	}
 	if err := s.Scrub(t.Context()); err != nil {

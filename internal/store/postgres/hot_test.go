@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pincall/pincall/internal/jobs"
+	"github.com/pincall/pincall/internal/store/storetest"
 	"github.com/pincall/pincall/internal/verify"
 )
 
@@ -15,13 +16,13 @@ func TestHotRows(t *testing.T) {
 	x := sampleStart()
 	const n = 100
 	for range n {
-		if err := s.Do(t.Context(), x.op()); err != nil {
+		if err := s.Do(t.Context(), x.Start()); err != nil {
 			t.Fatal(err)
 		}
-		x = start{v: sampleStart().v, a: sampleStart().a}
-		x.a.Verification = x.v.ID
-		put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}})
-		if err := s.Do(t.Context(), x.check()); err != nil {
+		x = storetest.Sample{V: sampleStart().V, A: sampleStart().A}
+		x.A.Verification = x.V.ID
+		put(t, s, verify.Writes{Verifications: []verify.Verification{x.V}})
+		if err := s.Do(t.Context(), x.Check()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -59,8 +60,8 @@ func TestHotAttempts(t *testing.T) {
 	var starts []verify.Op
 	for range n {
 		x := sampleStart()
-		all[x.a.ID] = x.v
-		starts = append(starts, x.op())
+		all[x.A.ID] = x.V
+		starts = append(starts, x.Start())
 	}
 	if done, _ := atOnce(t, []*Store{s}, n, func(i int) verify.Op { return starts[i] }); done != n {
 		t.Fatalf("%d of %d began", done, n)

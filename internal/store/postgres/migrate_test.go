@@ -79,7 +79,7 @@ func TestRollingUpgrade(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := sampleStart()
-	if err := old.Do(t.Context(), x.op()); err != nil {
+	if err := old.Do(t.Context(), x.Start()); err != nil {
 		t.Fatal(err)
 	}
 	next := withNext(t, true, compatibleNext)
@@ -96,10 +96,10 @@ func TestRollingUpgrade(t *testing.T) {
 	defer newer.Close()
 	restarted := openTest(t, cfg)
 	stores := []*Store{old, newer, restarted}
-	if done, _ := atOnce(t, stores, 30, func(int) verify.Op { return x.check() }); done != 30 {
+	if done, _ := atOnce(t, stores, 30, func(int) verify.Op { return x.Check() }); done != 30 {
 		t.Errorf("%d guesses of 30", done)
 	}
-	if done, _ := atOnce(t, stores, 30, func(int) verify.Op { return sampleStart().op() }); done != 30 {
+	if done, _ := atOnce(t, stores, 30, func(int) verify.Op { return sampleStart().Start() }); done != 30 {
 		t.Errorf("%d starts of 30", done)
 	}
 	if err := Migrate(t.Context(), cfg); !errors.Is(err, ErrNewSchema) {
@@ -134,7 +134,7 @@ func upgrade(t *testing.T, all []step, version int) {
 	if _, err := old.Join(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := old.Do(t.Context(), sampleStart().op()); err != nil {
+	if err := old.Do(t.Context(), sampleStart().Start()); err != nil {
 		t.Error(err)
 	}
 	if _, err := Open(t.Context(), cfg); !errors.Is(err, ErrOldSchema) {
@@ -149,7 +149,7 @@ func upgrade(t *testing.T, all []step, version int) {
 	}
 	defer restarted.Close()
 	for _, s := range []*Store{old, restarted} {
-		if err := s.Do(t.Context(), sampleStart().op()); err != nil {
+		if err := s.Do(t.Context(), sampleStart().Start()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -193,7 +193,7 @@ func TestMigrateBesideReaders(t *testing.T) {
 	go func() { done <- migrateIn(context.Background(), cfg, all, h) }()
 	for range 3 {
 		untilTrue(t, old, `SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'jobs'::regclass AND NOT granted)`)
-		if err := old.Do(t.Context(), sampleStart().op()); err != nil {
+		if err := old.Do(t.Context(), sampleStart().Start()); err != nil {
 			t.Errorf("a start beside the migration: %v", err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/pincall/pincall/internal/guard"
 	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/store/postgres/pgtest"
+	"github.com/pincall/pincall/internal/store/storetest"
 	"github.com/pincall/pincall/internal/verify"
 )
 
@@ -87,17 +88,17 @@ func TestGuessesFromTwoNodesAllCount(t *testing.T) {
 	t.Parallel()
 	stores := nodes(t, 2)
 	x := sampleStart()
-	put(t, stores[0], verify.Writes{Verifications: []verify.Verification{x.v}})
+	put(t, stores[0], verify.Writes{Verifications: []verify.Verification{x.V}})
 	const rounds = 10
 	for i := range rounds {
 		if i == rounds/2 {
-			putSure(t, stores[0], sampleStart().v) // whose account is the same
+			putSure(t, stores[0], sampleStart().V) // whose account is the same
 		}
-		if done, _ := atOnce(t, stores, 64, func(int) verify.Op { return x.check() }); done != 64 {
+		if done, _ := atOnce(t, stores, 64, func(int) verify.Op { return x.Check() }); done != 64 {
 			t.Errorf("%d guesses of 64 were taken", done)
 		}
 	}
-	st, err := stores[1].Read(t.Context(), x.v.Account, x.v.ID)
+	st, err := stores[1].Read(t.Context(), x.V.Account, x.V.ID)
 	if err != nil || st.Verification.Guesses != 64*rounds {
 		t.Errorf("%d guesses were counted, want %d, %v", st.Verification.Guesses, 64*rounds, err)
 	}
@@ -108,11 +109,11 @@ func TestOneApprovalFromTwoNodes(t *testing.T) {
 	stores := nodes(t, 2)
 	for i := range 200 {
 		x := sampleStart()
-		put(t, stores[0], verify.Writes{Verifications: []verify.Verification{x.v}})
+		put(t, stores[0], verify.Writes{Verifications: []verify.Verification{x.V}})
 		if i == 100 {
-			putSure(t, stores[0], sampleStart().v)
+			putSure(t, stores[0], sampleStart().V)
 		}
-		if done, refused := atOnce(t, stores, 8, func(int) verify.Op { return approve(x.v) }); done != 1 || refused != 7 {
+		if done, refused := atOnce(t, stores, 8, func(int) verify.Op { return approve(x.V) }); done != 1 || refused != 7 {
 			t.Fatalf("%d approvals, %d refusals", done, refused)
 		}
 	}
@@ -126,20 +127,20 @@ func TestStartsFromTwoNodesSupersede(t *testing.T) {
 	for round := range 40 {
 		first := sampleStart()
 		n := 2 + round%7
-		all := make([]start, n)
+		all := make([]storetest.Sample, n)
 		for i := range all {
 			all[i] = sampleStart()
-			all[i].v.Binding = first.v.Binding
+			all[i].V.Binding = first.V.Binding
 			if round%2 == 0 { // otherwise nothing but the binding is shared
-				all[i].v.LimitKey, all[i].v.Order = first.v.LimitKey, first.v.Order
+				all[i].V.LimitKey, all[i].V.Order = first.V.LimitKey, first.V.Order
 			}
 		}
-		if done, _ := atOnce(t, stores, n, func(i int) verify.Op { return all[i].op() }); done != n {
+		if done, _ := atOnce(t, stores, n, func(i int) verify.Op { return all[i].Start() }); done != n {
 			t.Fatalf("%d starts of %d", done, n)
 		}
 		pending := 0
 		for _, x := range all {
-			st, err := stores[0].Read(t.Context(), x.v.Account, x.v.ID)
+			st, err := stores[0].Read(t.Context(), x.V.Account, x.V.ID)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,17 +166,17 @@ func TestStartSeesWhatItWaitedFor(t *testing.T) {
 	}
 	s := openTest(t, Config{DSN: c.DSN(name)})
 	first, second := sampleStart(), sampleStart()
-	second.v.Binding = first.v.Binding
+	second.V.Binding = first.V.Binding
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback(context.Background()) }()
-	if _, err := tx.Exec(t.Context(), lockBindings, needs{bindings: [][]byte{first.v.Binding}}.locks()); err != nil {
+	if _, err := tx.Exec(t.Context(), lockBindings, needs{bindings: [][]byte{first.V.Binding}}.locks()); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error)
-	go func() { done <- s.Do(context.Background(), second.op()) }()
+	go func() { done <- s.Do(context.Background(), second.Start()) }()
 	for waits := false; !waits; time.Sleep(10 * time.Millisecond) {
 		err := s.pool.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = "+
 			"(SELECT oid FROM pg_database WHERE datname = current_database()))").Scan(&waits)
@@ -183,7 +184,7 @@ func TestStartSeesWhatItWaitedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	args, err := bindVerifications([]verify.Verification{first.v})
+	args, err := bindVerifications([]verify.Verification{first.V})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +194,7 @@ func TestStartSeesWhatItWaitedFor(t *testing.T) {
 	if err := errors.Join(tx.Commit(t.Context()), <-done); err != nil {
 		t.Fatal(err)
 	}
-	st, err := s.Read(t.Context(), first.v.Account, first.v.ID)
+	st, err := s.Read(t.Context(), first.V.Account, first.V.ID)
 	if err != nil || st.Verification.Status != verify.Canceled {
 		t.Errorf("the first is %s, %v", st.Verification.Status, err)
 	}
@@ -235,8 +236,8 @@ func TestOnceAcrossNodes(t *testing.T) {
 				if st.Once != nil {
 					return verify.Writes{}, errRefused
 				}
-				k := verify.Kept{Key: key, Account: "acc", Answer: []byte("a"), KeepUntil: st.Now.Add(time.Hour), Verification: x.v.ID}
-				return verify.Writes{Verifications: []verify.Verification{x.v}, Once: &k}, nil
+				k := verify.Kept{Key: key, Account: "acc", Answer: []byte("a"), KeepUntil: st.Now.Add(time.Hour), Verification: x.V.ID}
+				return verify.Writes{Verifications: []verify.Verification{x.V}, Once: &k}, nil
 			}}
 		})
 		if done != 1 || refused != 5 {

@@ -17,22 +17,22 @@ func TestLeasedAreKnown(t *testing.T) {
 	var ids []string
 	for range 3 {
 		x := sampleStart()
-		if err := s.Do(t.Context(), x.op()); err != nil {
+		if err := s.Do(t.Context(), x.Start()); err != nil {
 			t.Fatal(err)
 		}
-		ids = append(ids, x.a.ID)
+		ids = append(ids, x.A.ID)
 	}
 	x := sampleStart() // two attempts of one verification
-	second := x.a
-	second.ID, second.N = x.a.ID+"b", 2
+	second := x.A
+	second.ID, second.N = x.A.ID+"b", 2
 	put(t, s, verify.Writes{
-		Verifications: []verify.Verification{x.v}, Attempts: []verify.Attempt{x.a, second},
+		Verifications: []verify.Verification{x.V}, Attempts: []verify.Attempt{x.A, second},
 		Jobs: []jobs.New{
-			{Kind: jobs.Deliver, Subject: x.a.ID, Due: time.Now()}, {Kind: jobs.Deliver, Subject: second.ID, Due: time.Now()},
+			{Kind: jobs.Deliver, Subject: x.A.ID, Due: time.Now()}, {Kind: jobs.Deliver, Subject: second.ID, Due: time.Now()},
 			{Kind: jobs.Deliver, Subject: "of no attempt", Due: time.Now()},
 		},
 	})
-	ids = append(ids, x.a.ID, second.ID)
+	ids = append(ids, x.A.ID, second.ID)
 	node, err := s.Join(t.Context())
 	if err != nil {
 		t.Fatal(err)

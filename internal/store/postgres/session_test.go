@@ -21,20 +21,20 @@ func TestSharedSessionIsFoundOut(t *testing.T) {
 		}
 		s := openTest(t, cfg)
 		x := sampleStart()
-		if err := s.Do(t.Context(), x.op()); err != nil {
+		if err := s.Do(t.Context(), x.Start()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Read(t.Context(), x.v.Account, x.v.ID); err != nil {
+		if _, err := s.Read(t.Context(), x.V.Account, x.V.ID); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.pool.Exec(t.Context(), "DEALLOCATE ALL"); err != nil {
 			t.Fatal(err)
 		}
-		_, err := s.Read(t.Context(), x.v.Account, x.v.ID)
+		_, err := s.Read(t.Context(), x.V.Account, x.V.ID)
 		if (err != nil) != said || s.sessions.shared.Load() == said {
 			t.Errorf("with the mode in the DSN %v: %v; shared: %v", said, err, s.sessions.shared.Load())
 		}
-		if err := s.Do(t.Context(), sampleStart().op()); err != nil {
+		if err := s.Do(t.Context(), sampleStart().Start()); err != nil {
 			t.Errorf("with the mode in the DSN %v: %v", said, err)
 		}
 	}

@@ -134,9 +134,9 @@ func TestKeyInUse(t *testing.T) {
 	}
 	in("k1", false)
 	x := sampleStart()
-	x.v.Context = append(secret.KeyMark("k2"), "sealed"...)
+	x.V.Context = append(secret.KeyMark("k2"), "sealed"...)
 	kept := verify.Kept{Key: []byte("key"), Account: "acc", Answer: append(secret.KeyMark("k33"), "sealed"...), KeepUntil: time.Now().Add(time.Hour)}
-	put(t, s, verify.Writes{Verifications: []verify.Verification{x.v}, Once: &kept})
+	put(t, s, verify.Writes{Verifications: []verify.Verification{x.V}, Once: &kept})
 	for id, want := range map[string]bool{"k1": true, "k2": true, "k3": false, "k33": true, "k4": false} {
 		in(id, want)
 	}
