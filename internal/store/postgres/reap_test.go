@@ -66,8 +66,10 @@ func TestReapLeavesTheYoung(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, Config{})
 	run(t, s, heldByDead+`3) AS i`, `INSERT INTO nodes VALUES ('dead', 0)`)
-	// Who reads the nodes waits for a lock, in the middle of a statement.
-	run(t, s, `CREATE FUNCTION pause() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN true; END'`,
+	// Who reads the nodes waits for a lock, in the middle of a statement, before
+	// anything else is asked of them: no job is locked by then.
+	run(t, s, `CREATE FUNCTION pause() RETURNS boolean LANGUAGE plpgsql COST 0.0001
+			AS 'BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN true; END'`,
 		`ALTER TABLE nodes RENAME TO all_nodes`, `CREATE VIEW nodes AS SELECT * FROM all_nodes WHERE pause()`)
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
