@@ -87,7 +87,22 @@ func newWorker(b *testing.B, s *Store) *worker {
 	}
 	w := &worker{b: b, s: s, node: node, places: make(chan struct{}, 1<<20), done: make(chan struct{}, 1<<20)}
 	s.Offer(w)
+	go w.beat()
 	return w
+}
+
+// beat keeps the node alive until the benchmark ends.
+func (w *worker) beat() {
+	for tick := time.Tick(jobs.HeartbeatEvery); ; {
+		select {
+		case <-w.b.Context().Done():
+			return
+		case <-tick:
+		}
+		if err := w.s.Beat(w.b.Context(), w.node); err != nil && w.b.Context().Err() == nil {
+			w.b.Error(err)
+		}
+	}
 }
 
 func (w *worker) Reserve(n int) (string, int) {
