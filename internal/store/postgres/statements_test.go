@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pincall/pincall/internal/jobs"
 	"github.com/pincall/pincall/internal/secret"
@@ -21,6 +22,27 @@ func parameters(sql string) int {
 		n++
 	}
 	return n
+}
+
+// planOf prepares a statement by a name, and gives the lines of its plan.
+func planOf(t *testing.T, conn *pgxpool.Conn, name, sql string) []string {
+	t.Helper()
+	if _, err := conn.Exec(t.Context(), "PREPARE "+name+" AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	args := ""
+	if n := parameters(sql); n > 0 {
+		args = "(" + strings.TrimSuffix(strings.Repeat("NULL, ", n), ", ") + ")"
+	}
+	rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE "+name+args, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return plan
 }
 
 // wholly says that a plan reads a table from end to end, by itself or by its primary
@@ -69,22 +91,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 		deleteAttempts, deleteVerifications, deleteLimits, deleteKept, deleteJobs, selectFollowed, retire, selectStatistics, leaveHint, takeHints,
 		selectOwners, selectOwnersAttempts, findAttempts, findLimits,
 	} {
-		name := fmt.Sprint("p", i)
-		if _, err := conn.Exec(t.Context(), "PREPARE "+name+" AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-		args := ""
-		if n := parameters(sql); n > 0 {
-			args = "(" + strings.TrimSuffix(strings.Repeat("NULL, ", n), ", ") + ")"
-		}
-		rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE "+name+args, pgx.QueryExecModeSimpleProtocol)
-		if err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
+		plan := planOf(t, conn, fmt.Sprint("p", i), sql)
 		if wholly(plan) != (whole[sql] != "") {
 			t.Errorf("%s\nis carried out by\n%s", sql, strings.Join(plan, "\n"))
 		}
@@ -204,19 +211,7 @@ func TestPlansOfEmptyTables(t *testing.T) {
 		lockVerifications + inOrder, lockVerifications + orOfBinding + inOrder, readAttempts, readLimits, readTheirs, lockLimits, readOnce,
 		findAttempts, findLimits, sureMark, sureJobs, insertJobs, countVerifications, endVerifications, deliverAttempts, dialAttempts, dropJobs, anyDue, leaseJobs,
 	} {
-		name := fmt.Sprint("p", i)
-		if _, err := conn.Exec(t.Context(), "PREPARE "+name+" AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-		args := "(" + strings.TrimSuffix(strings.Repeat("NULL, ", parameters(sql)), ", ") + ")"
-		rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE "+name+args, pgx.QueryExecModeSimpleProtocol)
-		if err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
+		plan := planOf(t, conn, fmt.Sprint("p", i), sql)
 		for n, line := range plan {
 			scans := strings.Contains(line, "Scan using") || strings.Contains(line, "Seq Scan")
 			if scans && (n+1 == len(plan) || !strings.Contains(plan[n+1], "Index Cond")) && !strings.Contains(line, " on nodes") {
