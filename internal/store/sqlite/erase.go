@@ -24,7 +24,7 @@ const (
 	selectKeys = `SELECT limit_key, account, binding, number_sealed, order_key, code_mac, context
 		FROM verifications WHERE id = ?`
 	selectOfFirst = `SELECT id FROM attempts WHERE ` + ofFirst
-	deleteJobs    = `DELETE FROM jobs WHERE subject = ?2 OR subject IN (SELECT id FROM attempts WHERE ` + ofFirst + `)`
+	deleteJobs    = `DELETE FROM jobs WHERE subject = ?2 OR subject IN (` + selectOfFirst + `)`
 	deleteKept    = `DELETE FROM once WHERE verification = ?`
 	// They were kept before it was written down of what they tell.
 	deleteUnknown = `DELETE FROM once WHERE verification = '?' AND (account = ? OR ? = '')`

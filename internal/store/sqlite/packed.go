@@ -14,7 +14,7 @@ import (
 
 // packer writes what is kept on a shelf, and reads it. The form is that of one
 // packer: what is the same in nearly all entries is a number in them. It keeps that
-// as long as there are entries: see forget.
+// as long as there are entries: see recent.empty.
 type packer struct {
 	numbers  map[string]uint64
 	texts    []string
