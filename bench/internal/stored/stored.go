@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -72,7 +73,8 @@ const chunk = 500_000
 // SQLite fills the database of a data folder whose server does not run. One
 // finished verification must be in it.
 func SQLite(ctx context.Context, dir string, n int) (err error) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "pincall.db"))
+	file := filepath.Join(dir, "pincall.db")
+	db, err := sql.Open("sqlite", "file:"+file)
 	if err != nil {
 		return err
 	}
@@ -106,8 +108,20 @@ func SQLite(ctx context.Context, dir string, n int) (err error) {
 			}
 		}
 	}
-	_, err = db.ExecContext(ctx, "PRAGMA journal_mode=WAL")
-	return err
+	if _, err := db.ExecContext(ctx, "PRAGMA journal_mode=WAL"); err != nil {
+		return err
+	}
+	return onDisk(file)
+}
+
+// onDisk writes a file out, or else the server's first checkpoint would wait for all
+// that was filled in.
+func onDisk(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 func sqliteColumns(ctx context.Context, db *sql.DB, table string) (out []column, err error) {
