@@ -9,14 +9,16 @@ import (
 
 // When the log is looked after.
 const (
+	aheadEvery  = 500 * time.Millisecond
+	fewCommits  = 5 // are left where they are
 	keeperEvery = 5 * time.Second
 	quietAt     = 50          // commits in that time, and fewer, are a quiet moment
 	longest     = time.Minute // without a quiet moment, it is tried all the same
 )
 
-// keeper brings the log's content into the file and empties it at quiet moments,
-// off the writer's path: the log stays small, commits seldom pay for it, and
-// erased secrets do not live on in old pages.
+// keeper brings the log's content into the file, off the writer's path, and empties
+// the log at quiet moments: it stays small, a commit that finds it long has little
+// left to do (see wal_autocheckpoint), and erased secrets do not live on in old pages.
 type keeper struct {
 	conn    *conn
 	commits *atomic.Int64 // how many wrote something
@@ -46,14 +48,20 @@ func (k *keeper) close() error {
 
 func (k *keeper) run() {
 	defer close(k.ended)
-	tick := time.NewTicker(keeperEvery)
+	tick, ahead := time.NewTicker(keeperEvery), time.NewTicker(aheadEvery)
 	defer tick.Stop()
-	var done, seen int64 // commits that are in the file; at the last look
+	defer ahead.Stop()
+	var copied, done, seen int64 // commits that are in the file; in an empty log, too; at the last look
 	last := time.Now()
 	for {
 		select {
 		case <-k.stop:
 			return
+		case <-ahead.C:
+			if now := k.commits.Load(); now-copied > fewCommits && k.copy() == nil {
+				copied = now
+			}
+			continue
 		case <-tick.C:
 		}
 		now := k.commits.Load()
@@ -68,13 +76,22 @@ func (k *keeper) run() {
 	}
 }
 
+// copy brings what is in the log into the file as well, as far as no reader needs the
+// file as it is. The writer goes on meanwhile.
+func (k *keeper) copy() error {
+	return k.conn.query("PRAGMA wal_checkpoint(PASSIVE)", func(*row) error { return nil })
+}
+
 // checkpoint says whether the log was emptied. A reader or the writer can be in
-// the way; nothing is lost then.
+// the way; nothing is lost then. The writer waits for it, so the most is copied before.
 func (k *keeper) checkpoint() bool {
 	var busy int64
-	err := k.conn.query("PRAGMA wal_checkpoint(TRUNCATE)", func(r *row) error {
-		busy = r.int64()
-		return nil
-	})
+	err := k.copy()
+	if err == nil {
+		err = k.conn.query("PRAGMA wal_checkpoint(TRUNCATE)", func(r *row) error {
+			busy = r.int64()
+			return nil
+		})
+	}
 	return err == nil && busy == 0
 }

@@ -100,3 +100,31 @@ func TestFailedSync(t *testing.T) {
 		t.Errorf("a read got the answer %v", err)
 	}
 }
+
+// Under load the log's content comes into the file while the log is written on.
+func TestTheLogIsCopiedAhead(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pincall.db")
+	s := openTest(t, Config{Path: path})
+	size := func(name string) int64 {
+		i, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i.Size()
+	}
+	before := size(path)
+	for until := time.Now().Add(keeperEvery - time.Second); size(path) == before; {
+		if time.Now().After(until) {
+			t.Fatal("the file has not grown")
+		}
+		x := sample(s.clock)
+		if err := s.Do(t.Context(), x.Start()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond) // or else the log is soon so long that a commit copies it
+	}
+	if size(path+"-wal") == 0 {
+		t.Error("the log was emptied, which has the writer wait")
+	}
+}
