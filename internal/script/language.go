@@ -286,9 +286,20 @@ func (l *lexicon) checkAmounts() error {
 // fill replaces the variables of a template in one pass: a value that looks
 // like a variable stays as it is.
 func fill(template string, vars map[string]string) string {
-	pairs := make([]string, 0, 2*len(vars))
-	for name, v := range vars {
-		pairs = append(pairs, "{"+name+"}", v)
+	var out strings.Builder
+	for {
+		before, rest, open := strings.Cut(template, "{")
+		out.WriteString(before)
+		if !open {
+			return out.String()
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		if v, known := vars[name]; known && closed {
+			out.WriteString(v)
+			template = after
+			continue
+		}
+		out.WriteByte('{')
+		template = rest
 	}
-	return strings.NewReplacer(pairs...).Replace(template)
 }
