@@ -286,20 +286,29 @@ func (l *lexicon) checkAmounts() error {
 // fill replaces the variables of a template in one pass: a value that looks
 // like a variable stays as it is.
 func fill(template string, vars map[string]string) string {
+	return expand(template, "{", "}", func(name string) (string, bool) {
+		v, known := vars[name]
+		return v, known
+	})
+}
+
+// expand replaces what stands between open and end by its value; what has none stays
+// as it is.
+func expand(text, open, end string, value func(string) (v string, known bool)) string {
 	var out strings.Builder
 	for {
-		before, rest, open := strings.Cut(template, "{")
+		before, rest, found := strings.Cut(text, open)
 		out.WriteString(before)
-		if !open {
+		if !found {
 			return out.String()
 		}
-		name, after, closed := strings.Cut(rest, "}")
-		if v, known := vars[name]; known && closed {
+		name, after, closed := strings.Cut(rest, end)
+		if v, known := value(name); known && closed {
 			out.WriteString(v)
-			template = after
+			text = after
 			continue
 		}
-		out.WriteByte('{')
-		template = rest
+		out.WriteString(open)
+		text = rest
 	}
 }

@@ -180,17 +180,7 @@ func (l *lexicon) apply(rule string, x numeral) string {
 		}
 		rule = open + inner + tail
 	}
-	var b strings.Builder
-	for {
-		literal, tail, found := strings.Cut(rule, "<")
-		b.WriteString(literal)
-		if !found {
-			return b.String()
-		}
-		var v string
-		v, rule, _ = strings.Cut(tail, ">")
-		b.WriteString(l.variable(v, x))
-	}
+	return expand(rule, "<", ">", func(v string) (string, bool) { return l.variable(v, x), true })
 }
 
 // variable is the value of one variable of a rule.
