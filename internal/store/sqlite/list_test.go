@@ -77,10 +77,7 @@ func TestGoneRowsAreNotListed(t *testing.T) {
 func TestNumberGivenAgainWhileListing(t *testing.T) {
 	t.Parallel()
 	path, ctx := filepath.Join(t.TempDir(), "p.db"), t.Context()
-	s := openTest(t, Config{Path: path})
-	if _, err := s.Join(ctx); err != nil {
-		t.Fatal(err)
-	}
+	s := serving(t, path)
 	all := begun(t, s, 3)
 	epoch, rows := s.w.counters.epoch.Load(), unlisted(t, s)
 	to := last(rows)

@@ -62,10 +62,7 @@ func TestEndOfAPackedOne(t *testing.T) {
 func TestCommandAndAPackedOne(t *testing.T) {
 	t.Parallel()
 	path, ctx := filepath.Join(t.TempDir(), "p.db"), t.Context()
-	s := openTest(t, Config{Path: path})
-	if _, err := s.Join(ctx); err != nil {
-		t.Fatal(err)
-	}
+	s := serving(t, path)
 	x, command := begun(t, s, 1)[0], openTest(t, Config{Path: path})
 	pack(t, s, x.V.ID, x.V.LimitKey)
 	if err := command.Do(ctx, x.Check()); err != nil {

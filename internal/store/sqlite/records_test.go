@@ -75,10 +75,7 @@ func TestRetiredIsGone(t *testing.T) {
 
 func TestScrubTellsThatItCannot(t *testing.T) {
 	t.Parallel()
-	s := openTest(t, Config{})
-	if _, err := s.Join(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := serving(t, "")
 	reading, release := make(chan struct{}), make(chan struct{})
 	done := make(chan error, 1)
 	go func() {

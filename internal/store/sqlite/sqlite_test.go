@@ -36,6 +36,16 @@ func openTest(t testing.TB, cfg Config) *Store {
 	return s
 }
 
+// serving opens a database for the process that works on it.
+func serving(t *testing.T, path string) *Store {
+	t.Helper()
+	s := openTest(t, Config{Path: path})
+	if _, err := s.Join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, now func() time.Time) storetest.Engine {
@@ -46,10 +56,7 @@ func TestConformance(t *testing.T) {
 func TestFileIsPrivate(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a b?c#d%20", "pincall.db")
-	s := openTest(t, Config{Path: path})
-	if _, err := s.Join(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	serving(t, path)
 	for name, want := range map[string]fs.FileMode{
 		path: 0o600, path + "-wal": 0o600, path + "-shm": 0o600, filepath.Dir(path): fs.ModeDir | 0o700,
 	} {
