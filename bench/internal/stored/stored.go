@@ -10,7 +10,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -73,8 +72,7 @@ const chunk = 500_000
 // SQLite fills the database of a data folder whose server does not run. One
 // finished verification must be in it.
 func SQLite(ctx context.Context, dir string, n int) (err error) {
-	file := filepath.Join(dir, "pincall.db")
-	db, err := sql.Open("sqlite", "file:"+file)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "pincall.db"))
 	if err != nil {
 		return err
 	}
@@ -108,20 +106,14 @@ func SQLite(ctx context.Context, dir string, n int) (err error) {
 			}
 		}
 	}
-	if _, err := db.ExecContext(ctx, "PRAGMA journal_mode=WAL"); err != nil {
-		return err
+	// The change of mode, made durably, has the whole file written out: or else the
+	// server's first checkpoint would wait for all that was filled in.
+	for _, pragma := range []string{"synchronous=FULL", "journal_mode=WAL"} {
+		if _, err := db.ExecContext(ctx, "PRAGMA "+pragma); err != nil {
+			return err
+		}
 	}
-	return onDisk(file)
-}
-
-// onDisk writes a file out, or else the server's first checkpoint would wait for all
-// that was filled in.
-func onDisk(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return nil
 }
 
 func sqliteColumns(ctx context.Context, db *sql.DB, table string) (out []column, err error) {
