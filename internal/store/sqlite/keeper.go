@@ -51,7 +51,7 @@ func (k *keeper) run() {
 	tick, ahead := time.NewTicker(keeperEvery), time.NewTicker(aheadEvery)
 	defer tick.Stop()
 	defer ahead.Stop()
-	var copied, done, seen int64 // commits that are in the file; in an empty log, too; at the last look
+	var copied, emptied, seen int64 // how many commits there were at the last copy, emptying and look
 	last := time.Now()
 	for {
 		select {
@@ -67,11 +67,11 @@ func (k *keeper) run() {
 		now := k.commits.Load()
 		quiet := now-seen <= quietAt
 		seen = now
-		if now == done || !quiet && time.Since(last) < longest {
+		if now == emptied || !quiet && time.Since(last) < longest {
 			continue
 		}
 		if k.checkpoint() {
-			done, last = now, time.Now()
+			emptied, last = now, time.Now()
 		}
 	}
 }
